@@ -1,0 +1,1 @@
+//! The outside view. Never links the engine.

@@ -1,0 +1,20 @@
+//! The Git server: request bytes in, response bytes out, and an ordered byte store that it reads and
+//! atomically changes. No clock, randomness, thread, async, Cargo feature or formatter.
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+#[cfg(any(test, not(target_arch = "wasm32")))]
+extern crate std;
+
+pub mod error;
+pub mod flate;
+pub mod hash;
+pub mod host;
+pub mod limits;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod memory;
+pub mod object;
+pub mod pack;
+pub mod store;
+pub mod walk;

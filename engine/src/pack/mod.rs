@@ -1,0 +1,1 @@
+//! The pack format in both directions: entries, deltas, index pages. Knows no row.
