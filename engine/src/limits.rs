@@ -17,14 +17,36 @@ pub const SCAN_MAX: usize = 256 << 10;
 
 /// A larger object is never held: it is hashed as a stream, and stored whole.
 pub const HELD_MAX: usize = 4 << 20;
-/// Content of recent objects, as delta bases.
-pub const CACHE_MAX: usize = 7 << 20;
+/// The instructions of one delta, inflated.
+pub const DELTA_MAX: usize = 8 << 20;
+/// Contents of recent objects, as delta bases.
+pub const RING_MAX: usize = 6 << 20;
+/// Rows of indexes that a request keeps.
+pub const INDEX_CACHE_MAX: usize = 2 << 20;
+/// Rows of packs' data that a request keeps.
+pub const ROWS_CACHE_MAX: usize = 3 << 20;
+/// The longest delta chain that is followed; longer ones are refused when they arrive.
+pub const DEPTH_MAX: u8 = 250;
 /// Objects in one pack that is received.
 pub const OBJECTS_MAX: usize = 250_000;
 /// Where a chain would grow past it, the object is stored whole.
 pub const CHAIN_MAX: u8 = 50;
+/// Tries to change the manifest while other pushes change it.
+pub const CLAIMS_MAX: usize = 100;
+/// Packs that a repository has at most: their list is one row.
+pub const PACKS_MAX: usize = 8_000;
+/// An object of at most so many bytes is inflated at once; larger ones piece by piece.
+pub const WHOLE_MAX: usize = 64 << 10;
+/// Bytes of content that one step of a push makes of deltas.
+pub const STEP_MAX: usize = 1 << 20;
+/// Ids that one step of a push looks up.
+pub const CLOSE_STEP: usize = 10_000;
+/// Commits or trees that a walk has yet to look at.
+pub const WALK_MAX: usize = 400_000;
+/// Commits that a bounded search looks at.
+pub const ANCESTORS_MAX: usize = 20_000;
 
 const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
-const _: () = assert!(HELD_MAX <= CACHE_MAX);
+const _: () = assert!(CHAIN_MAX < DEPTH_MAX);
 const _: () = assert!(LINE_MAX < EMIT_MAX);
 const _: () = assert!(ROW_MAX < HELD_MAX);

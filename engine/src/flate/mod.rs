@@ -1,61 +1,74 @@
-//! zlib (RFC 1950, RFC 1951) as streams and as whole buffers. Knows no object.
-
-use crate::error::Result;
+//! zlib stub.
+use crate::error::{Error, Result};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use miniz_oxide::inflate::stream::{InflateState, inflate};
+use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
-/// What one call of `Inflate::run` did.
 pub struct Step {
     pub taken: usize,
     pub made: usize,
-    /// The stream has ended and its Adler-32 was right.
     pub done: bool,
 }
-
-/// Inflates zlib streams, one after another; its tables and window are reused.
-pub struct Inflate {}
-
+pub struct Inflate(Box<InflateState>);
 impl Inflate {
     pub fn new() -> Inflate {
-        todo!()
+        Inflate(InflateState::new_boxed(DataFormat::Zlib))
     }
-
-    /// Forgets the stream before; the next call of `run` starts a new one.
     pub fn reset(&mut self) {
-        todo!()
+        self.0.reset(DataFormat::Zlib);
     }
-
-    /// Goes on with a stream: takes from `input`, writes to the start of `out`. Progress is always made
-    /// unless both are exhausted: `taken == 0 && made == 0 && !done` asks for more input.
-    pub fn run(&mut self, _input: &[u8], _out: &mut [u8]) -> Result<Step> {
-        todo!()
+    pub fn run(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step> {
+        let r = inflate(&mut self.0, input, out, MZFlush::None);
+        match r.status {
+            Ok(MZStatus::StreamEnd) => {
+                Ok(Step { taken: r.bytes_consumed, made: r.bytes_written, done: true })
+            }
+            Ok(_) | Err(MZError::Buf) => {
+                Ok(Step { taken: r.bytes_consumed, made: r.bytes_written, done: false })
+            }
+            _ => Err(Error::BadZlib),
+        }
     }
-
-    /// Inflates the one whole stream at the start of `input`, whose content has `size` bytes, appending it to `out`,
-    /// and says how many bytes the stream took. `None`: `input` ends before the stream does (`out` is as it was).
-    /// A stream that makes more or less than `size` is `BadZlib`. The fast path: no window, tables reused.
-    pub fn whole(
-        &mut self,
-        _input: &[u8],
-        _size: usize,
-        _out: &mut Vec<u8>,
-    ) -> Result<Option<usize>> {
-        todo!()
+    pub fn whole(&mut self, input: &[u8], size: usize, out: &mut Vec<u8>) -> Result<Option<usize>> {
+        self.reset();
+        let start = out.len();
+        out.resize(start + size + 1, 0);
+        let mut taken = 0;
+        let mut made = 0;
+        loop {
+            let s = self.run(&input[taken..], &mut out[start + made..])?;
+            taken += s.taken;
+            made += s.made;
+            if s.done {
+                out.truncate(start + made);
+                return if made == size {
+                    Ok(Some(taken))
+                } else {
+                    out.truncate(start);
+                    Err(Error::BadZlib)
+                };
+            }
+            if made > size {
+                return Err(Error::BadZlib);
+            }
+            if s.taken == 0 && s.made == 0 {
+                out.truncate(start);
+                return Ok(None);
+            }
+        }
     }
 }
-
-/// Deflates one stream.
-pub struct Deflate {}
-
+pub struct Deflate(Vec<u8>);
 impl Deflate {
     pub fn new() -> Deflate {
-        todo!()
+        Deflate(Vec::new())
     }
-    /// Takes all of `input`; appends what is ready to `out`.
-    pub fn write(&mut self, _input: &[u8], _out: &mut Vec<u8>) {
-        todo!()
+    pub fn write(&mut self, input: &[u8], _out: &mut Vec<u8>) {
+        self.0.extend_from_slice(input);
     }
-    /// Appends the end of the stream to `out`, and is ready for another.
-    pub fn finish(&mut self, _out: &mut Vec<u8>) {
-        todo!()
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        out.extend(miniz_oxide::deflate::compress_to_vec_zlib(&self.0, 1));
+        self.0.clear();
     }
 }

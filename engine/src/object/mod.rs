@@ -1,6 +1,6 @@
 //! Commits, trees, tags: bytes to meaning. Knows no pack and no store.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 
 /// The type of an object; the numbers are those of pack entries (gitformat-pack).
@@ -45,11 +45,33 @@ pub struct Commit<'a> {
 }
 
 impl<'a> Commit<'a> {
-    pub fn read(_content: &'a [u8], _format: Format) -> Result<Commit<'a>> {
-        todo!()
+    pub fn read(content: &'a [u8], format: Format) -> Result<Commit<'a>> {
+        let w = 2 * format.width();
+        let tree = Oid::from_hex(format, content.get(5..5 + w).ok_or(Error::BadObject)?)?;
+        let mut rest = &content[6 + w..];
+        let start = rest;
+        while rest.starts_with(b"parent ") {
+            rest = &rest[8 + w..];
+        }
+        let parents = &start[..start.len() - rest.len()];
+        let mut time = 0;
+        for line in rest.split(|b| *b == b'\n') {
+            if line.starts_with(b"committer ") {
+                let mut it = line.rsplit(|b| *b == b' ');
+                it.next();
+                for d in it.next().unwrap_or_default() {
+                    time = time * 10 + u64::from(d - b'0');
+                }
+                break;
+            }
+        }
+        Ok(Commit { tree, parents, time })
     }
     pub fn parents(&self) -> impl Iterator<Item = Oid> + 'a {
-        core::iter::empty()
+        self.parents
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty())
+            .map(|l| Oid::from_hex(Format::Sha1, &l[7..]).expect("ok"))
     }
 }
 
@@ -71,8 +93,48 @@ impl Entry<'_> {
 }
 
 /// The entries of a tree, in order; ends after the first error.
-pub fn entries<'a>(_content: &'a [u8], _format: Format) -> impl Iterator<Item = Result<Entry<'a>>> {
-    core::iter::empty()
+pub fn entries<'a>(content: &'a [u8], format: Format) -> impl Iterator<Item = Result<Entry<'a>>> {
+    let mut rest = content;
+    core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let sp = rest.iter().position(|b| *b == b' ')?;
+        let nul = rest.iter().position(|b| *b == 0)?;
+        let mode = rest[..sp].iter().fold(0, |m, d| m * 8 + u32::from(d - b'0'));
+        let name = &rest[sp + 1..nul];
+        let oid = Oid::from_bytes(format, &rest[nul + 1..])?;
+        rest = &rest[nul + 1 + format.width()..];
+        Some(Ok(Entry { mode, name, oid }))
+    })
+}
+pub fn references(
+    kind: Kind,
+    content: &[u8],
+    format: Format,
+    each: &mut dyn FnMut(Oid, Kind),
+) -> Result<()> {
+    match kind {
+        Kind::Commit => {
+            let c = Commit::read(content, format)?;
+            each(c.tree, Kind::Tree);
+            c.parents().for_each(|p| each(p, Kind::Commit));
+        }
+        Kind::Tree => {
+            for e in entries(content, format) {
+                let e = e?;
+                if !e.is_submodule() {
+                    each(e.oid, if e.is_tree() { Kind::Tree } else { Kind::Blob });
+                }
+            }
+        }
+        Kind::Tag => {
+            let t = Tag::read(content, format)?;
+            each(t.oid, t.kind);
+        }
+        Kind::Blob => {}
+    }
+    Ok(())
 }
 
 /// What a tag says that a server needs.
@@ -83,7 +145,21 @@ pub struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    pub fn read(_content: &'a [u8], _format: Format) -> Result<Tag<'a>> {
-        todo!()
+    pub fn read(content: &'a [u8], format: Format) -> Result<Tag<'a>> {
+        let w = 2 * format.width();
+        let oid = Oid::from_hex(format, &content[7..7 + w])?;
+        let k = &content[8 + w + 5..];
+        let kind = match k[0] {
+            b'c' => Kind::Commit,
+            b'b' => Kind::Blob,
+            _ => {
+                if k[1] == b'r' {
+                    Kind::Tree
+                } else {
+                    Kind::Tag
+                }
+            }
+        };
+        Ok(Tag { oid, kind, name: b"" })
     }
 }

@@ -1,9 +1,21 @@
-//! Which objects a request needs. Knows no protocol and no row.
+//! Which objects a request needs. Knows no protocol and no row. Files: `commits` says which commits
+//! the client lacks, `trees` what they hold that it lacks.
 
-use crate::error::Result;
+mod commits;
+mod reach;
+mod trees;
+
+pub use crate::store::export::Selection;
+pub use reach::{is_ancestor, is_reachable, is_ready};
+
+use crate::error::{Error, Result};
 use crate::hash::Oid;
-use crate::store::Store;
+use crate::object::{self, Kind};
+use crate::store::bits::Bits;
+use crate::store::{Place, Store, Target};
 use alloc::vec::Vec;
+use commits::Commits;
+use trees::Trees;
 
 /// What a client asks for.
 pub struct Ask {
@@ -16,36 +28,126 @@ pub struct Ask {
     pub thin: bool,
 }
 
-/// The objects to send: all that the store has, or a set.
-pub struct Selection {}
+/// The search for the objects to send, a bounded step at a time.
+pub struct Walk {
+    ask: Ask,
+    state: State,
+    /// What is to be sent.
+    send: Bits,
+    /// What is known to be on the client's side.
+    has: Bits,
+}
 
-/// The search for them, a bounded step at a time.
-pub struct Walk {}
+enum State {
+    Everything,
+    Commits(Commits),
+    Trees(Trees),
+    Tags,
+    Done,
+}
 
 impl Walk {
-    pub fn new(_store: &mut Store, _ask: Ask) -> Result<Walk> {
-        todo!()
+    pub fn new(store: &mut Store, ask: Ask) -> Result<Walk> {
+        let (send, has) = (Bits::new(store), Bits::new(store));
+        if ask.commons.is_empty() && store.is_tight() && wants_all(store, &ask.wants)? {
+            return Ok(Walk { ask, state: State::Everything, send, has });
+        }
+        Walk::thorough(store, ask)
     }
+
+    /// A walk that looks at every object, even where the store could answer at once.
+    pub fn thorough(store: &mut Store, ask: Ask) -> Result<Walk> {
+        let (mut send, mut has) = (Bits::new(store), Bits::new(store));
+        let commits = Commits::new(store, &ask, &mut send, &mut has)?;
+        Ok(Walk { ask, state: State::Commits(commits), send, has })
+    }
+
     /// True: the search is over, `selection` may be called.
-    pub fn step(&mut self, _store: &mut Store) -> Result<bool> {
-        todo!()
+    pub fn step(&mut self, store: &mut Store) -> Result<bool> {
+        match &mut self.state {
+            State::Commits(commits) => {
+                if commits.step(store, &mut self.send, &mut self.has)? {
+                    let trees = commits.end(&self.has, self.ask.thin);
+                    self.state = State::Trees(trees);
+                }
+            }
+            State::Trees(trees) => {
+                if trees.step(store, &mut self.send, &mut self.has)? {
+                    self.state = State::Tags;
+                }
+            }
+            State::Tags => {
+                if self.ask.include_tag {
+                    self.add_tags(store)?;
+                }
+                self.send.remove(&self.has);
+                self.state = State::Done;
+            }
+            State::Everything | State::Done => return Ok(true),
+        }
+        Ok(false)
     }
+
     pub fn selection(self) -> Selection {
-        todo!()
+        match self.state {
+            State::Everything => Selection::All,
+            _ if self.ask.thin => Selection::Set { send: self.send, has: self.has },
+            _ => Selection::Set { send: self.send, has: Bits::none() },
+        }
+    }
+
+    /// Whether an object is among those to send.
+    pub fn sends(&self, place: Place) -> bool {
+        self.send.has(place)
+    }
+
+    /// Adds the annotated tags that lead to what is sent.
+    fn add_tags(&mut self, store: &mut Store) -> Result<()> {
+        let mut after = Vec::new();
+        loop {
+            let refs = store.refs(b"refs/tags/", &after)?;
+            let Some(last) = refs.last() else { return Ok(()) };
+            after.clone_from(&last.name);
+            for found in refs {
+                let Target::Direct { oid, peeled: Some(peeled) } = found.target else { continue };
+                let place = store.find(&peeled)?.ok_or(Error::Corrupt)?;
+                if self.send.has(place) {
+                    add_tag(store, oid, &mut self.send)?;
+                }
+            }
+        }
     }
 }
 
-/// Whether every want is known to lead to one of `commons`, so that more haves would not make the pack smaller ("ready").
-pub fn is_ready(_store: &mut Store, _wants: &[Oid], _commons: &[Oid]) -> Result<bool> {
-    todo!()
+/// Adds a tag and the tags that it leads to; answers what they lead to in the end.
+fn add_tag(store: &mut Store, oid: Oid, send: &mut Bits) -> Result<(Place, Kind)> {
+    let mut place = store.find(&oid)?.ok_or(Error::Corrupt)?;
+    let mut kind = store.record(place)?.kind;
+    while kind == Kind::Tag {
+        send.add(place);
+        let content = store.read(place)?.1;
+        let next = object::Tag::read(&content, store.format())?.oid;
+        place = store.find(&next)?.ok_or(Error::Corrupt)?;
+        kind = store.record(place)?.kind;
+    }
+    Ok((place, kind))
 }
 
-/// Whether a ref leads to `oid`.
-pub fn is_reachable(_store: &mut Store, _oid: &Oid) -> Result<bool> {
-    todo!()
-}
-
-/// Whether `new` has `old` among its ancestors; false if that takes more than a bounded search.
-pub fn is_ancestor(_store: &mut Store, _old: &Oid, _new: &Oid) -> Result<bool> {
-    todo!()
+/// Whether every ref's object is wanted.
+fn wants_all(store: &mut Store, wants: &[Oid]) -> Result<bool> {
+    let mut wants = wants.to_vec();
+    wants.sort_unstable();
+    let mut after = Vec::new();
+    loop {
+        let refs = store.refs(b"", &after)?;
+        let Some(last) = refs.last() else { return Ok(true) };
+        after.clone_from(&last.name);
+        for found in &refs {
+            if let Target::Direct { oid, .. } = &found.target
+                && wants.binary_search(oid).is_err()
+            {
+                return Ok(false);
+            }
+        }
+    }
 }

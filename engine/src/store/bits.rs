@@ -1,0 +1,102 @@
+//! Sets of objects: a bit for each position of each pack. Knows no object.
+
+use super::{Place, Store};
+use alloc::vec;
+use alloc::vec::Vec;
+
+#[derive(Clone)]
+pub struct Bits {
+    /// For each pack: positions, 64 to a word.
+    packs: Vec<Vec<u64>>,
+}
+
+impl Bits {
+    /// The empty set of what a store has.
+    pub fn new(store: &Store) -> Bits {
+        Bits { packs: store.counts().map(|count| vec![0; count.div_ceil(64) as usize]).collect() }
+    }
+
+    /// The empty set, of any store.
+    pub fn none() -> Bits {
+        Bits { packs: Vec::new() }
+    }
+
+    /// All that a store has.
+    pub fn all(store: &Store) -> Bits {
+        let mut all = Bits::new(store);
+        for (pack, count) in (0..).zip(store.counts()) {
+            (0..count).for_each(|position| _ = all.add(Place { pack, position }));
+        }
+        all
+    }
+
+    /// Takes out what another set has.
+    pub fn remove(&mut self, other: &Bits) {
+        for (mine, theirs) in self.packs.iter_mut().flatten().zip(other.packs.iter().flatten()) {
+            *mine &= !theirs;
+        }
+    }
+
+    /// For each pack: the number of members before each 64 positions of it.
+    pub fn ranks(&self) -> Vec<Vec<u32>> {
+        let mut count = 0;
+        let mut before = |word: &u64| {
+            let rank = count;
+            count += word.count_ones();
+            rank
+        };
+        self.packs.iter().map(|pack| pack.iter().map(&mut before).collect()).collect()
+    }
+
+    /// The number of members before a place, by what `ranks` answered.
+    pub fn rank(&self, ranks: &[Vec<u32>], place: Place) -> usize {
+        let find = |pack: usize| Some((self.packs.get(pack)?, ranks.get(pack)?));
+        let Some((words, ranks)) = find(place.pack as usize) else { return 0 };
+        let word = words.get(word_of(place)).copied().unwrap_or(0);
+        let below = word & ((1 << (place.position % 64)) - 1);
+        ranks.get(word_of(place)).map_or(0, |rank| (rank + below.count_ones()) as usize)
+    }
+
+    pub fn has(&self, place: Place) -> bool {
+        let word = self.packs.get(place.pack as usize).and_then(|pack| pack.get(word_of(place)));
+        word.is_some_and(|word| word >> (place.position % 64) & 1 != 0)
+    }
+
+    /// Adds an object; false if it was there.
+    pub fn add(&mut self, place: Place) -> bool {
+        let pack = self.packs.get_mut(place.pack as usize);
+        let Some(word) = pack.and_then(|pack| pack.get_mut(word_of(place))) else {
+            return false;
+        };
+        let bit = 1 << (place.position % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    pub fn count(&self) -> u32 {
+        self.packs.iter().flatten().map(|word| word.count_ones()).sum()
+    }
+
+    /// The next member at or after `from`, in order of packs and positions.
+    pub fn next(&self, from: Place) -> Option<Place> {
+        let mut at = from;
+        while let Some(pack) = self.packs.get(at.pack as usize) {
+            if let Some(word) = pack.get(word_of(at)) {
+                let rest = word >> (at.position % 64);
+                if rest != 0 {
+                    let position = at.position + rest.trailing_zeros();
+                    return Some(Place { position, ..at });
+                }
+                at.position = (at.position / 64 + 1) * 64;
+            } else {
+                at = Place { pack: at.pack + 1, position: 0 };
+            }
+        }
+        None
+    }
+}
+
+fn word_of(place: Place) -> usize {
+    place.position as usize / 64
+}

@@ -1,0 +1,176 @@
+//! The end of a pack: everything that its objects refer to is there; the index is written.
+
+use super::{Import, State};
+use crate::error::{Error, Result};
+use crate::hash::Oid;
+use crate::limits::CLOSE_STEP;
+use crate::pack::index::{self, PAGE_COUNT, Record};
+use crate::store::Store;
+use crate::store::keys::{Part, SMALL_COUNT};
+use crate::store::manifest::Pack;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// What is left to look up.
+pub(super) struct Closing {
+    /// Numbers of ids, in the order of ids: neighbours are in one page of an index.
+    order: Vec<u32>,
+    next: usize,
+}
+
+/// A pack that may be made visible.
+pub struct Closed {
+    /// The rows of its index, if they are few enough to go with the final commit.
+    pub rows: Vec<(Part, u32, Vec<u8>)>,
+    /// The first eight bytes of the first id of each page.
+    firsts: Vec<u64>,
+}
+
+impl Import {
+    pub(super) fn begin_close(&mut self) {
+        let mut order: Vec<u32> = (0..self.ids.len() as u32).collect();
+        let ids = &self.ids;
+        order.sort_unstable_by(|a, b| ids.bytes(*a).cmp(ids.bytes(*b)));
+        self.state = State::Closing(Closing { order, next: 0 });
+    }
+
+    /// Looks up some ids; after the last, builds the index.
+    pub(super) fn close_some(&mut self, store: &mut Store) -> Result<()> {
+        let State::Closing(mut closing) = core::mem::replace(&mut self.state, State::Received)
+        else {
+            return Err(Error::Corrupt);
+        };
+        let end = closing.order.len().min(closing.next + CLOSE_STEP);
+        for number in closing.order.get(closing.next..end).unwrap_or_default() {
+            self.close_one(store, *number)?;
+        }
+        closing.next = end;
+        if end < closing.order.len() {
+            self.state = State::Closing(closing);
+            return Ok(());
+        }
+        drop(closing);
+        self.contents = crate::store::ring::Ring::new(1);
+        let closed = self.build_index(store)?;
+        self.state = State::Done(closed);
+        Ok(())
+    }
+
+    /// An id that the pack refers to is in the pack or in the store, and is what it is said to be.
+    fn close_one(&mut self, store: &mut Store, number: u32) -> Result<()> {
+        let oid = self.ids.oid(number);
+        let said = self.ids.kind(number);
+        let is = match self.ids.position(number) {
+            Some(position) => {
+                self.has_doubles |= store.find(&oid)?.is_some();
+                self.entries.get(position)?.kind
+            }
+            None => store.kind(&oid)?,
+        };
+        match (said, is) {
+            (_, None) => self.fail(oid, Error::MissingObject),
+            (Some(said), Some(is)) if said != is => self.fail(oid, Error::BadObject),
+            _ => Ok(()),
+        }
+    }
+
+    fn fail(&mut self, oid: Oid, error: Error) -> Result<()> {
+        self.culprit = Some(oid);
+        Err(error)
+    }
+
+    fn build_index(&mut self, store: &mut Store) -> Result<Closed> {
+        let count = self.entries.len();
+        let id_of = |entry: &super::entries::Entry| entry.id.unwrap_or(0);
+        let mut order: Vec<u32> = (0..count).collect();
+        let (ids, list) = (&self.ids, &self.entries.list);
+        let bytes = |position: u32| ids.bytes(list.get(position as usize).map_or(0, id_of));
+        order.sort_unstable_by(|a, b| bytes(*a).cmp(bytes(*b)));
+        self.has_doubles |= order.windows(2).any(|two| bytes(two[0]) == bytes(two[1]));
+        let mut closed = Closed { rows: Vec::new(), firsts: Vec::new() };
+        let mut ranks = vec![0u32; count as usize];
+        for (page, positions) in order.chunks(PAGE_COUNT).enumerate() {
+            let first = positions.first().and_then(|at| bytes(*at).first_chunk());
+            closed.firsts.push(u64::from_be_bytes(*first.ok_or(Error::Corrupt)?));
+            let mut row = Vec::with_capacity(positions.len() * index::id_width(self.format));
+            for (at, position) in positions.iter().enumerate() {
+                index::write_id(&mut row, bytes(*position), *position);
+                if let Some(rank) = ranks.get_mut(*position as usize) {
+                    *rank = (page * PAGE_COUNT + at) as u32;
+                }
+            }
+            let pages = &mut closed.rows;
+            pages.push((Part::Ids, page as u32, row));
+        }
+        drop(order);
+        for (page, entries) in self.entries.list.chunks(PAGE_COUNT).enumerate() {
+            let mut row = Vec::with_capacity(entries.len() * index::RECORD_SIZE);
+            for (at, entry) in entries.iter().enumerate() {
+                let rank = ranks.get(page * PAGE_COUNT + at).copied().unwrap_or(0);
+                row.extend(entry.record(rank)?.write());
+            }
+            match closed.rows.first_mut() {
+                Some((_, _, ids)) if count <= SMALL_COUNT => ids.append(&mut row),
+                _ => closed.rows.push((Part::Records, page as u32, row)),
+            }
+        }
+        self.flush_index(store, closed)
+    }
+
+    /// A large index does not wait for the final commit.
+    fn flush_index(&mut self, store: &mut Store, mut closed: Closed) -> Result<Closed> {
+        const BATCH: usize = 16;
+        while closed.rows.len() > BATCH {
+            let number = self.stage.claim(store)?;
+            let batch: Vec<_> = closed.rows.drain(..BATCH).collect();
+            let pages: Vec<_> =
+                batch.iter().map(|(part, page, row)| (*part, *page, row.as_slice())).collect();
+            store.write_pages(number, &pages);
+        }
+        Ok(closed)
+    }
+
+    /// The pack as the manifest lists it, and its rows that are not written yet.
+    pub(in crate::store) fn pack(&self, number: u32) -> Result<(Pack, &Closed)> {
+        let State::Done(closed) = &self.state else {
+            return Err(Error::CutShort);
+        };
+        let pack = Pack {
+            number,
+            count: self.count,
+            size: self.stage.size(),
+            trailer: self.trailer.map(|trailer| trailer.as_bytes().to_vec()),
+            firsts: closed.firsts.clone(),
+        };
+        Ok((pack, closed))
+    }
+
+    /// Whether everything in the pack is reached from `tips`, and nothing of it was stored before:
+    /// ids are hashes, so there are no cycles, and what nothing in the pack refers to is a root.
+    pub(in crate::store) fn is_tight(&self, tips: &[Oid]) -> bool {
+        let is_reached = |entry: &super::entries::Entry| {
+            let id = entry.id.unwrap_or(u32::MAX);
+            self.ids.kind(id).is_some() || tips.binary_search(&self.ids.oid(id)).is_ok()
+        };
+        !self.has_doubles && self.entries.list.iter().all(is_reached)
+    }
+
+    /// The rows that the stage still holds.
+    pub(in crate::store) fn stage(&self) -> &crate::store::stage::Stage {
+        &self.stage
+    }
+}
+
+impl super::entries::Entry {
+    fn record(&self, rank: u32) -> Result<Record> {
+        use super::entries::Base;
+        let base = match self.base {
+            Base::None => index::Base::None,
+            Base::Inside(position) => index::Base::Inside(position),
+            Base::Outside => index::Base::Outside,
+            Base::Unknown => return Err(Error::MissingBase),
+        };
+        let kind = self.kind.ok_or(Error::MissingBase)?;
+        Ok(Record { offset: self.offset, kind, depth: self.depth, size: self.size, base, rank })
+    }
+}

@@ -1,0 +1,155 @@
+//! The ids that a pack being received is about: of its objects, and of those that they refer to.
+//! Knows no content.
+
+use crate::hash::{Format, Oid};
+use crate::object::Kind;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A set of ids, numbered as they come, with what is known of each.
+pub struct Ids {
+    format: Format,
+    bytes: Vec<u8>,
+    known: Vec<Known>,
+    /// Open addressing by the id's own bytes; 0 is free, else the number plus one.
+    slots: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// Where the pack has it, or `ABSENT`.
+    position: u32,
+    /// What those that refer to it say it is; 0: nobody refers to it.
+    kind: u8,
+}
+
+const ABSENT: u32 = u32::MAX;
+
+impl Ids {
+    pub fn new(format: Format, count: u32) -> Ids {
+        let count = count as usize;
+        Ids {
+            format,
+            bytes: Vec::with_capacity(count * format.width()),
+            known: Vec::with_capacity(count),
+            slots: vec![0; (2 * count).next_power_of_two().max(64)],
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub fn oid(&self, number: u32) -> Oid {
+        Oid::from_bytes(self.format, self.bytes(number)).unwrap_or(Oid::zero(self.format))
+    }
+
+    pub fn bytes(&self, number: u32) -> &[u8] {
+        let at = number as usize * self.format.width();
+        self.bytes.get(at..at + self.format.width()).unwrap_or_default()
+    }
+
+    /// Where the pack has the object, if it does.
+    pub fn position(&self, number: u32) -> Option<u32> {
+        let known = self.known.get(number as usize)?;
+        (known.position != ABSENT).then_some(known.position)
+    }
+
+    /// What others in the pack say that the object is; `None`: nothing in the pack refers to it.
+    pub fn kind(&self, number: u32) -> Option<Kind> {
+        self.known.get(number as usize).and_then(|known| Kind::from_number(known.kind))
+    }
+
+    /// The number of an id that is in the set.
+    pub fn find(&self, oid: &Oid) -> Option<u32> {
+        let slot = self.slot(oid.as_bytes());
+        self.slots.get(slot)?.checked_sub(1)
+    }
+
+    /// The pack has this object at this position.
+    pub fn place(&mut self, oid: &Oid, position: u32) -> u32 {
+        let number = self.add(oid);
+        if let Some(known) = self.known.get_mut(number as usize) {
+            known.position = position;
+        }
+        number
+    }
+
+    /// An object in the pack refers to this one as a `kind`. False: another said something else.
+    pub fn refer(&mut self, oid: &Oid, kind: Kind) -> bool {
+        let number = self.add(oid);
+        match self.known.get_mut(number as usize) {
+            Some(known) if known.kind == 0 || known.kind == kind as u8 => {
+                known.kind = kind as u8;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn add(&mut self, oid: &Oid) -> u32 {
+        let slot = self.slot(oid.as_bytes());
+        if let Some(number) = self.slots.get(slot).and_then(|number| number.checked_sub(1)) {
+            return number;
+        }
+        let number = self.known.len() as u32;
+        self.bytes.extend_from_slice(oid.as_bytes());
+        self.known.push(Known { position: ABSENT, kind: 0 });
+        if let Some(free) = self.slots.get_mut(slot) {
+            *free = number + 1;
+        }
+        if 3 * self.known.len() > 2 * self.slots.len() {
+            self.grow();
+        }
+        number
+    }
+
+    /// The slot that holds this id, or the free one where it goes.
+    fn slot(&self, id: &[u8]) -> usize {
+        let mask = self.slots.len() - 1;
+        let width = self.format.width();
+        let start = id.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let mut slot = start as usize & mask;
+        while let Some(number) = self.slots[slot].checked_sub(1) {
+            let at = number as usize * width;
+            if self.bytes.get(at..at + width) == Some(id) {
+                break;
+            }
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+
+    fn grow(&mut self) {
+        let size = 2 * self.slots.len();
+        self.slots = Vec::new();
+        self.slots = vec![0; size];
+        for number in 0..self.known.len() as u32 {
+            let slot = self.slot(self.oid(number).as_bytes());
+            self.slots[slot] = number + 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_keeps_its_number_while_the_set_grows() {
+        let oid = |n: u32| {
+            let bytes = [n.to_be_bytes(), [1; 4], [2; 4], [3; 4], [4; 4]].concat();
+            Oid::from_bytes(Format::Sha1, &bytes).expect("20 bytes")
+        };
+        let mut ids = Ids::new(Format::Sha1, 3);
+        for n in 0..1000 {
+            assert_eq!(ids.find(&oid(n)), None);
+            assert!(ids.refer(&oid(n), Kind::Blob));
+            assert_eq!(ids.find(&oid(n)), Some(n));
+            assert_eq!(ids.place(&oid(n / 2), n), n / 2);
+        }
+        assert!(!ids.refer(&oid(5), Kind::Tree));
+        assert_eq!((ids.position(5), ids.position(600)), (Some(11), None));
+        assert_eq!((ids.kind(5), ids.oid(7), ids.len()), (Some(Kind::Blob), oid(7), 1000));
+    }
+}

@@ -1,0 +1,361 @@
+//! Makes objects of entries: applies deltas, computes ids, notes what objects refer to. A delta
+//! whose base is at hand is made as it arrives; the others wait, and are made family by family.
+
+use super::entries::{Base, Entry};
+use super::{Import, State};
+use crate::error::{Error, Result};
+use crate::hash::{Hasher, Oid};
+use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, STEP_MAX};
+use crate::object::{self, Kind};
+use crate::pack::delta::Delta;
+use crate::pack::entry::{Form, Header};
+use crate::store::stage::Source;
+use crate::store::{Place, Store};
+use alloc::vec;
+use alloc::vec::Vec;
+
+const UNKNOWN_DEPTH: u8 = DEPTH_MAX + 1;
+
+impl Import {
+    /// A whole object whose entry was staged.
+    pub(super) fn add_whole(
+        &mut self,
+        offset: u64,
+        kind: Kind,
+        size: u64,
+        content: &[u8],
+    ) -> Result<()> {
+        let (base, kind) = (Base::None, Some(kind));
+        self.entries.list.push(Entry { offset, size, base, id: None, kind, depth: 0 });
+        self.identify(self.entries.len() - 1, content)
+    }
+
+    /// A whole object that was hashed while it was staged.
+    pub(super) fn add_streamed(
+        &mut self,
+        offset: u64,
+        kind: Kind,
+        size: u64,
+        hasher: Hasher,
+    ) -> Result<()> {
+        let oid = hasher.finish()?;
+        let id = Some(self.ids.place(&oid, self.entries.len()));
+        let (base, kind) = (Base::None, Some(kind));
+        self.entries.list.push(Entry { offset, size, base, id, kind, depth: 0 });
+        Ok(())
+    }
+
+    /// A delta as it arrived: inflated, and as compressed bytes that are not staged yet.
+    pub(super) fn add_delta(
+        &mut self,
+        store: &mut Store,
+        header: &Header,
+        sent: u64,
+        delta: &[u8],
+        raw: &[u8],
+    ) -> Result<()> {
+        let made = Delta::read(delta)?;
+        let (base, place) = self.base_of(store, header, sent)?;
+        let (kind, depth, base_size) = match (base, place) {
+            (Base::Inside(position), _) => {
+                let entry = self.entries.get(position)?;
+                (entry.kind, entry.depth, entry.size)
+            }
+            (_, Some(place)) => {
+                let record = store.record(place)?;
+                (Some(record.kind), record.depth, record.size)
+            }
+            _ => (None, UNKNOWN_DEPTH, made.base_size),
+        };
+        if base_size != made.base_size {
+            return Err(Error::BadDelta);
+        }
+        let depth = depth.saturating_add(1).min(UNKNOWN_DEPTH);
+        if base_size.max(made.size) > HELD_MAX as u64 {
+            return self.add_large(store, base, place, kind.ok_or(Error::TooLarge)?, &made, sent);
+        }
+        let is_too_deep = depth > CHAIN_MAX && depth != UNKNOWN_DEPTH;
+        if let (true, Some(kind)) = (is_too_deep, kind) {
+            let content = self.make(store, base, place, &made)?;
+            return self.add_rewritten(store, kind, &content, sent);
+        }
+        let offset = self.stage.size();
+        let header = self.header_here(header, base)?;
+        self.begin_entry(store, &header, sent)?;
+        self.stage.push(store, raw)?;
+        let position = self.entries.len();
+        self.entries.list.push(Entry { offset, size: made.size, base, id: None, kind, depth });
+        if !self.is_at_hand(base) {
+            self.pending.push(position);
+            return Ok(());
+        }
+        let content = self.make(store, base, place, &made)?;
+        self.identify(position, &content)
+    }
+
+    /// An object that arrived as a delta and is stored whole.
+    pub(super) fn add_rewritten(
+        &mut self,
+        store: &mut Store,
+        kind: Kind,
+        content: &[u8],
+        sent: u64,
+    ) -> Result<()> {
+        let size = content.len() as u64;
+        let offset = self.begin_entry(store, &Header { form: Form::Whole(kind), size }, sent)?;
+        let mut raw = Vec::new();
+        let mut deflate = crate::flate::Deflate::new();
+        deflate.write(content, &mut raw);
+        deflate.finish(&mut raw);
+        self.stage.push(store, &raw)?;
+        self.add_whole(offset, kind, size, content)
+    }
+
+    /// Where a delta's base is.
+    fn base_of(
+        &mut self,
+        store: &mut Store,
+        header: &Header,
+        sent: u64,
+    ) -> Result<(Base, Option<Place>)> {
+        Ok(match header.form {
+            Form::OfsDelta(distance) => {
+                let at =
+                    sent.checked_sub(distance).filter(|at| *at < sent).ok_or(Error::BadPack)?;
+                let found = self.entries.find_sent(at).ok_or(Error::BadPack)?;
+                (Base::Inside(found), None)
+            }
+            Form::RefDelta(oid) => match (self.position(&oid), store.find(&oid)?) {
+                (Some(position), _) => (Base::Inside(position), None),
+                (None, Some(place)) => (Base::Outside, Some(place)),
+                (None, None) => (Base::Unknown, None),
+            },
+            Form::Whole(_) => return Err(Error::BadPack),
+        })
+    }
+
+    /// The header as it is right where the entry is staged.
+    fn header_here(&self, header: &Header, base: Base) -> Result<Header> {
+        Ok(match (header.form, base) {
+            (Form::OfsDelta(_), Base::Inside(position)) => {
+                let distance = self.stage.size() - self.entries.get(position)?.offset;
+                Header { form: Form::OfsDelta(distance), ..*header }
+            }
+            _ => *header,
+        })
+    }
+
+    /// Whether a base can be had without inflating what was staged.
+    fn is_at_hand(&self, base: Base) -> bool {
+        match base {
+            Base::Inside(position) => self.contents.find(u64::from(position)).is_some(),
+            Base::Outside => true,
+            Base::None | Base::Unknown => false,
+        }
+    }
+
+    /// What a delta makes of its base.
+    fn make(
+        &mut self,
+        store: &mut Store,
+        base: Base,
+        place: Option<Place>,
+        delta: &Delta,
+    ) -> Result<Vec<u8>> {
+        let mut made = Vec::new();
+        match (base, place) {
+            (Base::Inside(position), _) => match self.contents.find(u64::from(position)) {
+                Some(base) => delta.apply(base, &mut made)?,
+                None => delta.apply(&self.load(store, position)?, &mut made)?,
+            },
+            (Base::Outside, Some(place)) => delta.apply(&store.read(place)?.1, &mut made)?,
+            _ => return Err(Error::MissingBase),
+        }
+        Ok(made)
+    }
+
+    /// Computes the id of the object at a position, checks its content and notes what it refers to.
+    fn identify(&mut self, position: u32, content: &[u8]) -> Result<()> {
+        let kind = self.entries.get(position)?.kind.ok_or(Error::MissingBase)?;
+        let mut hasher = Hasher::received(self.format);
+        hash_header(&mut hasher, kind, content.len() as u64);
+        hasher.update(content);
+        let oid = hasher.finish()?;
+        let ids = &mut self.ids;
+        let mut is_agreed = true;
+        let noted = object::references(kind, content, self.format, &mut |oid, kind| {
+            is_agreed &= ids.refer(&oid, kind);
+        });
+        if noted.is_err() || !is_agreed {
+            self.culprit = Some(oid);
+            return Err(Error::BadObject);
+        }
+        let id = Some(self.ids.place(&oid, position));
+        if let Some(entry) = self.entries.list.get_mut(position as usize) {
+            entry.id = id;
+        }
+        self.contents.keep(u64::from(position), content);
+        Ok(())
+    }
+
+    /// The content of an entry that was staged; its chain is followed as far as it is not at hand.
+    pub(super) fn load(&mut self, store: &mut Store, position: u32) -> Result<Vec<u8>> {
+        let mut chain = Vec::new();
+        let mut at = position;
+        let mut content = loop {
+            if let Some(kept) = self.contents.find(u64::from(at)) {
+                break kept.to_vec();
+            }
+            match self.entries.get(at)?.base {
+                Base::Inside(base) => {
+                    chain.push(at);
+                    at = base;
+                }
+                _ => break self.load_first(store, at)?,
+            }
+        };
+        for at in chain.into_iter().rev() {
+            let (_, delta) = self.unpack(store, at)?;
+            let mut made = Vec::new();
+            Delta::read(&delta)?.apply(&content, &mut made)?;
+            self.contents.keep(u64::from(at), &made);
+            content = made;
+        }
+        Ok(content)
+    }
+
+    /// The content of an entry that has no base in this pack.
+    fn load_first(&mut self, store: &mut Store, position: u32) -> Result<Vec<u8>> {
+        let (header, bytes) = self.unpack(store, position)?;
+        let Form::RefDelta(oid) = header.form else {
+            self.contents.keep(u64::from(position), &bytes);
+            return Ok(bytes);
+        };
+        let place = store.find(&oid)?.ok_or(Error::MissingBase)?;
+        let mut made = Vec::new();
+        Delta::read(&bytes)?.apply(&store.read(place)?.1, &mut made)?;
+        self.contents.keep(u64::from(position), &made);
+        Ok(made)
+    }
+
+    /// The inflated bytes of an entry that was staged.
+    pub(super) fn unpack(&mut self, store: &mut Store, position: u32) -> Result<(Header, Vec<u8>)> {
+        let offset = self.entries.get(position)?.offset;
+        let source = Source::Stage(&self.stage);
+        let (header, at) = store.header(source, offset)?;
+        let mut bytes = Vec::new();
+        store.inflate_at(source, at, header.size, &mut bytes)?;
+        Ok((header, bytes))
+    }
+
+    /// The deltas that wait, so that those of one family follow each other, bases first: then a
+    /// base is most often still at hand, and each entry is inflated about once more.
+    pub(super) fn family_order(&self) -> Vec<u32> {
+        let mut is_needed = vec![false; self.entries.list.len()];
+        let mut is_pending = is_needed.clone();
+        let (mut links, mut stack) = (Vec::new(), Vec::new());
+        for first in &self.pending {
+            is_pending[*first as usize] = true;
+            let mut at = *first;
+            while !core::mem::replace(&mut is_needed[at as usize], true) {
+                let Base::Inside(base) = self.entries.list[at as usize].base else {
+                    stack.push(at);
+                    break;
+                };
+                links.push((base, at));
+                at = base;
+            }
+        }
+        links.sort_unstable();
+        stack.sort_unstable_by(|a, b| b.cmp(a));
+        let mut order = Vec::with_capacity(self.pending.len());
+        while let Some(at) = stack.pop() {
+            if is_pending[at as usize] {
+                order.push(at);
+            }
+            let from = links.partition_point(|(base, _)| *base < at);
+            let to = links.partition_point(|(base, _)| *base <= at);
+            stack.extend(links[from..to].iter().rev().map(|(_, child)| *child));
+        }
+        order
+    }
+
+    /// Makes some of the deltas that wait. One whose base is named by an id that no object had yet
+    /// waits for the next round; a round that makes nothing is the last.
+    pub(super) fn resolve_some(&mut self, store: &mut Store) -> Result<()> {
+        let State::Resolving { order, mut next } =
+            core::mem::replace(&mut self.state, State::Received)
+        else {
+            return Err(Error::Corrupt);
+        };
+        let mut work = 0;
+        while let (Some(position), true) = (order.get(next), work < STEP_MAX) {
+            work += self.resolve(store, *position)?;
+            next += 1;
+        }
+        if next < order.len() {
+            self.state = State::Resolving { order, next };
+            return Ok(());
+        }
+        let before = self.pending.len();
+        let entries = &self.entries;
+        self.pending.retain(|at| entries.list[*at as usize].id.is_none());
+        if self.pending.is_empty() {
+            self.begin_close();
+        } else if self.pending.len() == before {
+            return Err(Error::MissingBase);
+        } else {
+            let order = self.family_order();
+            self.state = State::Resolving { order, next: 0 };
+        }
+        Ok(())
+    }
+
+    /// Makes one delta, if its base is there; answers the bytes that it took.
+    fn resolve(&mut self, store: &mut Store, position: u32) -> Result<usize> {
+        let mut entry = self.entries.get(position)?;
+        if entry.base == Base::Unknown {
+            let (header, _) = self.unpack(store, position)?;
+            let Form::RefDelta(oid) = header.form else { return Err(Error::Corrupt) };
+            let Some(base) = self.position(&oid) else { return Ok(1) };
+            entry.base = Base::Inside(base);
+        }
+        if let Base::Inside(base) = entry.base {
+            let base = self.entries.get(base)?;
+            if base.id.is_none() {
+                return Ok(1);
+            }
+            (entry.kind, entry.depth) = (base.kind, base.depth + 1);
+        }
+        if entry.depth > DEPTH_MAX {
+            return Err(Error::DeltaTooDeep);
+        }
+        self.entries.list[position as usize] = entry;
+        let content = self.load(store, position)?;
+        self.identify(position, &content)?;
+        Ok(content.len() + 256)
+    }
+
+    /// The object that a tag in this pack or in the store leads to in the end; `None`: it is no tag.
+    pub fn peel(&mut self, store: &mut Store, oid: &Oid) -> Result<Option<Oid>> {
+        let mut found = None;
+        let mut at = *oid;
+        while let Some(position) = self.position(&at) {
+            if self.entries.get(position)?.kind != Some(Kind::Tag) {
+                return Ok(found);
+            }
+            let content = self.load(store, position)?;
+            at = object::Tag::read(&content, self.format)?.oid;
+            found = Some(at);
+        }
+        Ok(store.peel(&at)?.or(found))
+    }
+}
+
+/// The header under which an object is hashed: `blob 12\0`.
+pub(super) fn hash_header(hasher: &mut Hasher, kind: Kind, size: u64) {
+    hasher.update(kind.name().as_bytes());
+    hasher.update(b" ");
+    hasher.update(crate::store::decimal(size, &mut [0; 20]));
+    hasher.update(b"\0");
+}

@@ -1,0 +1,126 @@
+//! The row that lists the packs. Knows no object.
+
+use crate::error::{Error, Result};
+use crate::hash::Format;
+use alloc::vec::Vec;
+
+/// One pack, as its row says.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub struct Pack {
+    pub number: u32,
+    /// Objects in it.
+    pub count: u32,
+    /// Bytes of its entries.
+    pub size: u64,
+    /// The trailer it arrived with, if its entries are kept exactly as they arrived.
+    pub trailer: Option<Vec<u8>>,
+    /// The first eight bytes of the first id of each page of ids.
+    pub firsts: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub struct Manifest {
+    /// The refs reach every object of every pack, and no object is stored twice: so the packs one
+    /// after another are a full clone.
+    pub is_tight: bool,
+    pub next_pack: u32,
+    pub next_log: u64,
+    /// The oldest first.
+    pub packs: Vec<Pack>,
+}
+
+const VERSION: u8 = 1;
+
+impl Manifest {
+    pub fn new() -> Manifest {
+        Manifest { is_tight: true, next_pack: 0, next_log: 0, packs: Vec::new() }
+    }
+
+    /// Bytes that the packs' entries take together.
+    pub fn size(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.size).sum()
+    }
+
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend([VERSION, u8::from(self.is_tight)]);
+        out.extend(self.next_pack.to_le_bytes());
+        out.extend(self.next_log.to_le_bytes());
+        for pack in &self.packs {
+            out.extend(pack.number.to_le_bytes());
+            out.extend(pack.count.to_le_bytes());
+            out.extend(pack.size.to_le_bytes());
+            out.push(u8::from(pack.trailer.is_some()));
+            out.extend(pack.trailer.iter().flatten());
+            out.extend((pack.firsts.len() as u32).to_le_bytes());
+            pack.firsts.iter().for_each(|first| out.extend(first.to_le_bytes()));
+        }
+        out
+    }
+
+    pub fn read(bytes: &[u8], format: Format) -> Result<Manifest> {
+        read(&mut Reader(bytes), format).ok_or(Error::Corrupt)
+    }
+}
+
+fn read(from: &mut Reader, format: Format) -> Option<Manifest> {
+    if from.take(1)? != [VERSION] {
+        return None;
+    }
+    let is_tight = from.take(1)? == [1];
+    let next_pack = from.four()?;
+    let next_log = from.eight()?;
+    let mut packs = Vec::new();
+    while !from.0.is_empty() {
+        let (number, count, size) = (from.four()?, from.four()?, from.eight()?);
+        let trailer = match from.take(1)? {
+            [0] => None,
+            _ => Some(from.take(format.width())?.to_vec()),
+        };
+        let pages = from.four()?;
+        let firsts = (0..pages).map(|_| from.eight()).collect::<Option<Vec<u64>>>()?;
+        packs.push(Pack { number, count, size, trailer, firsts });
+    }
+    Some(Manifest { is_tight, next_pack, next_log, packs })
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, size: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(size)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn four(&mut self) -> Option<u32> {
+        self.take(4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    }
+
+    fn eight(&mut self) -> Option<u64> {
+        self.take(8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written_and_never_cut() {
+        let mut manifest = Manifest::new();
+        manifest.is_tight = false;
+        manifest.next_pack = 9;
+        manifest.next_log = 1 << 40;
+        for (number, trailer) in [(3, None), (8, Some([5; 20].to_vec()))] {
+            let firsts = [0, 1 << 63].to_vec();
+            manifest.packs.push(Pack { number, count: 7, size: 1 << 33, trailer, firsts });
+        }
+        let bytes = manifest.write();
+        assert_eq!(Manifest::read(&bytes, Format::Sha1), Ok(manifest));
+        assert_eq!(Manifest::read(&bytes[..bytes.len() - 1], Format::Sha1), Err(Error::Corrupt));
+        assert_eq!(Manifest::read(&[], Format::Sha1), Err(Error::Corrupt));
+    }
+}

@@ -1,0 +1,115 @@
+//! Where an object is: pages of ids and records. Reads no content.
+
+use super::keys::{self, Part, SMALL_COUNT};
+use super::manifest::Pack;
+use super::{Place, Store};
+use crate::error::{Error, Result};
+use crate::hash::Oid;
+use crate::object::Kind;
+use crate::pack::index::{self, PAGE_COUNT, Record};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+impl Store<'_> {
+    /// Where an object is, if the store has it (reachable or not). The oldest packs
+    /// are asked first: so a delta's base is always found in an older pack, and chains end.
+    pub fn find(&mut self, oid: &Oid) -> Result<Option<Place>> {
+        for slot in 0..self.manifest.packs.len() {
+            let Some(pack) = self.manifest.packs.get(slot) else { break };
+            let Some(page) = page_of(pack, oid) else { continue };
+            let number = pack.number;
+            let ids_size = ids_size(pack, oid.format().width() + 4);
+            let row = self.index_page(number, Part::Ids, page)?;
+            let ids = row.get(..ids_size).unwrap_or(&row);
+            if let Some(position) = index::find(ids, oid) {
+                return Ok(Some(Place { pack: slot as u32, position }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The type of an object, if the store has it (reachable or not). Reads no content.
+    pub fn kind(&mut self, oid: &Oid) -> Result<Option<Kind>> {
+        match self.find(oid)? {
+            Some(place) => Ok(Some(self.record(place)?.kind)),
+            None => Ok(None),
+        }
+    }
+
+    /// What is at a place.
+    pub fn record(&mut self, place: Place) -> Result<Record> {
+        let pack = self.pack(place.pack)?;
+        let number = pack.number;
+        if pack.count <= SMALL_COUNT {
+            let ids = pack.count as usize * index::id_width(self.format);
+            let row = self.index_page(number, Part::Ids, 0)?;
+            return Record::read(row.get(ids..).ok_or(Error::Corrupt)?, place.position as usize);
+        }
+        let (page, at) = split(place.position);
+        let row = self.index_page(number, Part::Records, page)?;
+        Record::read(&row, at)
+    }
+
+    /// The id of what is at a place.
+    pub fn oid(&mut self, place: Place) -> Result<Oid> {
+        let rank = self.record(place)?.rank;
+        let number = self.pack(place.pack)?.number;
+        let (page, at) = split(rank);
+        let row = self.index_page(number, Part::Ids, page)?;
+        Ok(index::id_at(&row, at, self.format)?.0)
+    }
+
+    /// The pack in this slot of the manifest.
+    pub(super) fn pack(&self, slot: u32) -> Result<&Pack> {
+        self.manifest.packs.get(slot as usize).ok_or(Error::Corrupt)
+    }
+
+    /// Objects in each pack, the oldest pack first.
+    pub fn counts(&self) -> impl Iterator<Item = u32> {
+        self.manifest.packs.iter().map(|pack| pack.count)
+    }
+
+    /// Whether the packs one after another are just what the refs reach.
+    pub fn is_tight(&self) -> bool {
+        self.manifest.is_tight
+    }
+
+    pub(super) fn index_page(&mut self, pack: u32, part: Part, page: u32) -> Result<Rc<Vec<u8>>> {
+        let name = row_name(pack, part, page);
+        if let Some(row) = self.index_rows.find(name) {
+            return Ok(row);
+        }
+        let row = self.host.get(&keys::page(pack, part, page)).ok_or(Error::Corrupt)?;
+        Ok(self.index_rows.keep(name, row))
+    }
+
+    pub(super) fn data_page(&mut self, pack: u32, part: Part, page: u32) -> Result<Rc<Vec<u8>>> {
+        let name = row_name(pack, part, page);
+        if let Some(row) = self.data_rows.find(name) {
+            return Ok(row);
+        }
+        self.data_rows.make_room(crate::limits::ROW_MAX);
+        let row = self.host.get(&keys::page(pack, part, page)).ok_or(Error::Corrupt)?;
+        Ok(self.data_rows.keep(name, row))
+    }
+}
+
+fn row_name(pack: u32, part: Part, page: u32) -> u64 {
+    u64::from(pack) << 32 | u64::from(part as u8) << 24 | u64::from(page & 0xff_ffff)
+}
+
+/// The page and the place in it of a position or a rank.
+fn split(number: u32) -> (u32, usize) {
+    (number / PAGE_COUNT as u32, number as usize % PAGE_COUNT)
+}
+
+/// The page that could hold an id.
+fn page_of(pack: &Pack, oid: &Oid) -> Option<u32> {
+    let id = oid.as_bytes().first_chunk().map(|bytes| u64::from_be_bytes(*bytes))?;
+    pack.firsts.partition_point(|first| *first <= id).checked_sub(1).map(|page| page as u32)
+}
+
+/// Bytes of ids in the first page: after them come records, in a small pack.
+fn ids_size(pack: &Pack, width: usize) -> usize {
+    (pack.count as usize).min(PAGE_COUNT) * width
+}

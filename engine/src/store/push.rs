@@ -1,0 +1,212 @@
+//! The end of a push: one commit, all or nothing.
+
+use super::import::Import;
+use super::keys::{self, Part};
+use super::manifest::Manifest;
+use super::{Store, Target};
+use crate::error::{Error, Result};
+use crate::hash::Oid;
+use crate::host::{Expect, Write};
+use crate::limits::{CLAIMS_MAX, PACKS_MAX, ROW_MAX};
+use alloc::vec::Vec;
+
+/// One ref as the client saw it and wants it; `None`: absent.
+#[derive(Clone)]
+pub struct Update {
+    pub name: Vec<u8>,
+    pub old: Option<Oid>,
+    pub new: Option<Oid>,
+    /// The old object stays reachable from refs: a fast-forward, or it was absent. False is always
+    /// safe, and makes clones slower until upkeep has run.
+    pub forward: bool,
+}
+
+/// What the log keeps of a push besides its refs.
+pub struct Record<'a> {
+    /// Seconds since 1970.
+    pub time: u64,
+    pub caller: &'a [u8],
+    pub options: &'a [Vec<u8>],
+}
+
+/// What one update changes.
+struct Change<'a> {
+    update: &'a Update,
+    key: Vec<u8>,
+    /// The row as it is, and as it shall be.
+    old: Option<Vec<u8>>,
+    new: Option<Vec<u8>>,
+}
+
+/// Makes the pack (if any) and these ref updates visible in one commit, with the log record. Answers
+/// which updates were not applied because the ref no longer was `old` (by index); with `atomic`, any
+/// of those means that nothing was changed. `HEAD` follows the first branch pushed into a repository
+/// without branches.
+pub fn commit(
+    store: &mut Store,
+    mut import: Option<Import>,
+    updates: &[Update],
+    atomic: bool,
+    record: &Record,
+) -> Result<Vec<usize>> {
+    let mut targets = Vec::with_capacity(updates.len());
+    for update in updates {
+        targets.push(target(store, &mut import, update.new.as_ref())?);
+    }
+    for _ in 0..CLAIMS_MAX {
+        let mut refused = Vec::new();
+        let mut changes = Vec::new();
+        for (at, (update, new)) in updates.iter().zip(&targets).enumerate() {
+            match change(store, update, new.as_ref())? {
+                Some(change) => changes.push(change),
+                None => refused.push(at),
+            }
+        }
+        if changes.is_empty() || (atomic && !refused.is_empty()) {
+            return Ok(refused);
+        }
+        if try_commit(store, import.as_ref(), &changes, record)? {
+            return Ok(refused);
+        }
+        store.reload()?;
+    }
+    Err(Error::Busy)
+}
+
+/// What a ref will hold.
+fn target(
+    store: &mut Store,
+    import: &mut Option<Import>,
+    new: Option<&Oid>,
+) -> Result<Option<Target>> {
+    let Some(oid) = new else { return Ok(None) };
+    let peeled = match import {
+        Some(import) => import.peel(store, oid)?,
+        None => store.peel(oid)?,
+    };
+    Ok(Some(Target::Direct { oid: *oid, peeled }))
+}
+
+/// `None`: the ref is no longer what the client saw.
+fn change<'a>(
+    store: &mut Store,
+    update: &'a Update,
+    new: Option<&Target>,
+) -> Result<Option<Change<'a>>> {
+    let key = keys::reference(&update.name);
+    let old = store.host.get(&key);
+    let is = match &old {
+        Some(row) => match Target::read(row, store.format)? {
+            Target::Direct { oid, .. } => Some(oid),
+            Target::Symbolic(_) => return Ok(None),
+        },
+        None => None,
+    };
+    if is != update.old {
+        return Ok(None);
+    }
+    Ok(Some(Change { update, key, old, new: new.map(Target::write) }))
+}
+
+fn try_commit(
+    store: &mut Store,
+    import: Option<&Import>,
+    changes: &[Change],
+    record: &Record,
+) -> Result<bool> {
+    let mut manifest = store.manifest.clone();
+    let mut pages: Vec<([u8; 11], &[u8])> = Vec::new();
+    let mut tips: Vec<Oid> = changes.iter().filter_map(|change| change.update.new).collect();
+    tips.sort_unstable();
+    if let Some(import) = import.filter(|import| import.counts().0 > 0) {
+        add_pack(&mut manifest, import, &tips, &mut pages)?;
+    }
+    manifest.is_tight &= changes.iter().all(|change| change.update.forward);
+    let log = log_of(changes, record);
+    let logs = log.chunks(ROW_MAX).enumerate();
+    let logs: Vec<_> =
+        logs.map(|(page, row)| (keys::log(manifest.next_log, page as u32), row)).collect();
+    manifest.next_log += 1;
+
+    let mut expects: Vec<Expect> = Vec::new();
+    let mut writes: Vec<Write> = Vec::new();
+    for change in changes {
+        expects.push(Expect { key: &change.key, value: change.old.as_deref() });
+        writes.push(Write { key: &change.key, value: change.new.as_deref() });
+    }
+    writes.extend(pages.iter().map(|(key, row)| Write { key, value: Some(row) }));
+    writes.extend(logs.iter().map(|(key, row)| Write { key, value: Some(row) }));
+    let head = store.head()?;
+    if let Some(branch) = followed(store, &head, changes) {
+        expects.push(Expect { key: keys::HEAD, value: Some(&head) });
+        writes.push(Write { key: keys::HEAD, value: Some(branch) });
+    }
+    Ok(store.commit_manifest(manifest, expects, writes))
+}
+
+/// Lists the pack in the manifest, and its rows that are not written yet.
+fn add_pack<'a>(
+    manifest: &mut Manifest,
+    import: &'a Import,
+    tips: &[Oid],
+    pages: &mut Vec<([u8; 11], &'a [u8])>,
+) -> Result<()> {
+    if manifest.packs.len() >= PACKS_MAX {
+        return Err(Error::RepositoryFull);
+    }
+    let number = import.stage().number().unwrap_or(manifest.next_pack);
+    manifest.next_pack = manifest.next_pack.max(number + 1);
+    manifest.is_tight &= import.is_tight(tips);
+    let (pack, closed) = import.pack(number)?;
+    let (page, row) = import.stage().last();
+    if !row.is_empty() {
+        pages.push((keys::page(number, Part::Data, page), row));
+    }
+    for (part, page, row) in &closed.rows {
+        pages.push((keys::page(number, *part, *page), row));
+    }
+    manifest.packs.push(pack);
+    Ok(())
+}
+
+/// The branch that `HEAD` follows: the first one pushed into a repository that has none.
+fn followed<'a>(store: &mut Store, head: &[u8], changes: &'a [Change]) -> Option<&'a [u8]> {
+    let is_branch = |change: &&Change| {
+        change.update.name.starts_with(b"refs/heads/") && change.update.new.is_some()
+    };
+    let first = changes.iter().find(is_branch)?;
+    let is_named = changes.iter().any(|change| change.update.name == head);
+    if is_named || !changes.iter().all(|change| change.old.is_none()) {
+        return None;
+    }
+    let prefix = keys::reference(b"refs/heads/");
+    let has_branches = !store.host.scan(&prefix, &prefix, 1).is_empty();
+    (!has_branches).then_some(&first.update.name)
+}
+
+/// The log record, as text: `time`, `caller`, `option` lines, then a line for each ref: old id, new
+/// id, name; an absent one is written as zeros.
+fn log_of(changes: &[Change], record: &Record) -> Vec<u8> {
+    let mut log = Vec::new();
+    let mut digits = [0; 20];
+    let line = |log: &mut Vec<u8>, parts: &[&[u8]]| {
+        parts.iter().for_each(|part| log.extend_from_slice(part));
+        log.push(b'\n');
+    };
+    line(&mut log, &[b"time ", super::decimal(record.time, &mut digits)]);
+    line(&mut log, &[b"caller ", record.caller]);
+    for option in record.options {
+        line(&mut log, &[b"option ", option]);
+    }
+    for change in changes {
+        let format = change
+            .update
+            .old
+            .or(change.update.new)
+            .map_or(crate::hash::Format::Sha1, |oid| oid.format());
+        let hex = |oid: Option<Oid>| oid.unwrap_or(Oid::zero(format)).to_hex();
+        let (old, new) = (hex(change.update.old), hex(change.update.new));
+        line(&mut log, &[&old, b" ", &new, b" ", &change.update.name]);
+    }
+    log
+}

@@ -1,0 +1,83 @@
+//! Refs as rows. Knows no object.
+
+use super::{Store, keys};
+use crate::error::{Error, Result};
+use crate::hash::{Format, Oid};
+use crate::host::{Expect, Write};
+use crate::limits::SCAN_MAX;
+use alloc::vec::Vec;
+
+/// What a ref holds.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(Debug))]
+pub enum Target {
+    /// An object and, if that is an annotated tag, what it leads to in the end.
+    Direct { oid: Oid, peeled: Option<Oid> },
+    /// The name of another ref.
+    Symbolic(Vec<u8>),
+}
+
+pub struct Ref {
+    pub name: Vec<u8>,
+    pub target: Target,
+}
+
+impl Target {
+    pub(super) fn write(&self) -> Vec<u8> {
+        match self {
+            Target::Direct { oid, peeled: None } => [b"o", oid.as_bytes()].concat(),
+            Target::Direct { oid, peeled: Some(peeled) } => {
+                [b"p", oid.as_bytes(), peeled.as_bytes()].concat()
+            }
+            Target::Symbolic(name) => [b"ref: ", name.as_slice()].concat(),
+        }
+    }
+
+    pub(super) fn read(value: &[u8], format: Format) -> Result<Target> {
+        let id = |at| value.get(at..).and_then(|bytes| Oid::from_bytes(format, bytes));
+        if let Some(name) = value.strip_prefix(b"ref: ") {
+            return Ok(Target::Symbolic(name.to_vec()));
+        }
+        let peeled = match value.first() {
+            Some(b'o') => None,
+            Some(b'p') => Some(id(1 + format.width()).ok_or(Error::Corrupt)?),
+            _ => return Err(Error::Corrupt),
+        };
+        Ok(Target::Direct { oid: id(1).ok_or(Error::Corrupt)?, peeled })
+    }
+}
+
+impl Store<'_> {
+    /// The branch that `HEAD` names, which may not exist.
+    pub fn head(&mut self) -> Result<Vec<u8>> {
+        self.host.get(keys::HEAD).ok_or(Error::Corrupt)
+    }
+
+    /// Makes `HEAD` name another branch.
+    pub fn set_head(&mut self, branch: &[u8]) -> Result<()> {
+        let head = self.head()?;
+        let expect = Expect { key: keys::HEAD, value: Some(&head) };
+        match self.host.commit(&[expect], &[Write { key: keys::HEAD, value: Some(branch) }]) {
+            true => Ok(()),
+            false => Err(Error::Busy),
+        }
+    }
+
+    /// One ref by its full name (`refs/…`).
+    pub fn find_ref(&mut self, name: &[u8]) -> Result<Option<Target>> {
+        let value = self.host.get(&keys::reference(name));
+        value.map(|value| Target::read(&value, self.format)).transpose()
+    }
+
+    /// The next refs in name order after `after` (empty: from the start) whose names start with
+    /// `prefix`, a bounded number; empty at the end. `HEAD` is not among them.
+    pub fn refs(&mut self, prefix: &[u8], after: &[u8]) -> Result<Vec<Ref>> {
+        let (prefix, after) = (keys::reference(prefix), keys::reference(after));
+        let mut refs = Vec::new();
+        for row in self.host.scan(&prefix, &after, SCAN_MAX) {
+            let name = row.key.get(keys::REFS.len()..).ok_or(Error::Corrupt)?.to_vec();
+            refs.push(Ref { name, target: Target::read(&row.value, self.format)? });
+        }
+        Ok(refs)
+    }
+}

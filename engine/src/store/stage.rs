@@ -1,0 +1,152 @@
+//! A pack's data on its way into rows: nothing points to them until the push commits.
+
+use super::Store;
+use super::keys::{self, Part};
+use super::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::host::{Expect, Write};
+use crate::limits::{CLAIMS_MAX, ROW_MAX};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// Bytes that were staged: whole rows are with the host, the last one is still here.
+pub struct Stage {
+    /// The pack's number, once a row had to be written.
+    number: Option<u32>,
+    row: Rc<Vec<u8>>,
+    rows_written: u32,
+}
+
+impl Stage {
+    pub fn new() -> Stage {
+        Stage { number: None, row: Rc::new(Vec::new()), rows_written: 0 }
+    }
+
+    pub fn size(&self) -> u64 {
+        u64::from(self.rows_written) * ROW_MAX as u64 + self.row.len() as u64
+    }
+
+    pub fn number(&self) -> Option<u32> {
+        self.number
+    }
+
+    /// The last row, and its page: the final commit writes it.
+    pub fn last(&self) -> (u32, &[u8]) {
+        (self.rows_written, &self.row)
+    }
+
+    pub fn push(&mut self, store: &mut Store, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            // Nobody holds the row here: readers drop theirs at once.
+            let row = Rc::make_mut(&mut self.row);
+            let room = ROW_MAX - row.len();
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            if row.len() + now.len() > row.capacity() {
+                let size = (2 * (row.len() + now.len())).clamp(1 << 12, ROW_MAX);
+                row.reserve_exact(size - row.len());
+            }
+            row.extend_from_slice(now);
+            bytes = later;
+            if row.len() == ROW_MAX {
+                self.flush(store)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, store: &mut Store) -> Result<()> {
+        let number = self.claim(store)?;
+        store.write_pages(number, &[(Part::Data, self.rows_written, &self.row)]);
+        self.rows_written += 1;
+        Rc::make_mut(&mut self.row).clear();
+        Ok(())
+    }
+
+    /// The number under which rows are staged: no other push has it.
+    pub fn claim(&mut self, store: &mut Store) -> Result<u32> {
+        if let Some(number) = self.number {
+            return Ok(number);
+        }
+        let number = store.claim_number()?;
+        self.number = Some(number);
+        Ok(number)
+    }
+
+    /// One row of what was staged.
+    pub fn page(&self, store: &mut Store, page: u32) -> Result<Rc<Vec<u8>>> {
+        if page == self.rows_written {
+            return Ok(self.row.clone());
+        }
+        store.data_page(self.number.ok_or(Error::Corrupt)?, Part::Data, page)
+    }
+}
+
+/// Where a pack's data is read from.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// The pack of this number.
+    Pack(u32),
+    Stage(&'a Stage),
+}
+
+impl Source<'_> {
+    pub fn page(self, store: &mut Store, page: u32) -> Result<Rc<Vec<u8>>> {
+        match self {
+            Source::Pack(number) => store.data_page(number, Part::Data, page),
+            Source::Stage(stage) => stage.page(store, page),
+        }
+    }
+}
+
+impl Store<'_> {
+    /// Writes pages of a pack that nothing points to yet.
+    pub(super) fn write_pages(&mut self, number: u32, pages: &[(Part, u32, &[u8])]) {
+        let keys = pages.iter().map(|(part, page, _)| keys::page(number, *part, *page));
+        let keys: Vec<[u8; 11]> = keys.collect();
+        let writes = keys.iter().zip(pages);
+        let writes = writes.map(|(key, (_, _, value))| Write { key, value: Some(value) });
+        let is_done = self.host.commit(&[], &writes.collect::<Vec<Write>>());
+        assert!(is_done, "a commit that expects nothing cannot fail");
+    }
+
+    /// Deletes pages that nothing points to.
+    pub(super) fn delete_pages(&mut self, number: u32, part: Part, pages: core::ops::Range<u32>) {
+        let keys: Vec<[u8; 11]> = pages.map(|page| keys::page(number, part, page)).collect();
+        let writes = keys.iter().map(|key| Write { key, value: None });
+        let is_done = self.host.commit(&[], &writes.collect::<Vec<Write>>());
+        assert!(is_done, "a commit that expects nothing cannot fail");
+    }
+
+    /// Takes the next pack number out of the manifest.
+    fn claim_number(&mut self) -> Result<u32> {
+        for _ in 0..CLAIMS_MAX {
+            let number = self.manifest.next_pack;
+            let claimed = Manifest { next_pack: number + 1, ..self.manifest.clone() };
+            if self.commit_manifest(claimed, Vec::new(), Vec::new()) {
+                return Ok(number);
+            }
+            self.reload()?;
+        }
+        Err(Error::Busy)
+    }
+
+    /// Commits a new manifest with other rows, if the manifest is still as this request knows it.
+    pub(super) fn commit_manifest(
+        &mut self,
+        manifest: Manifest,
+        expects: Vec<Expect>,
+        writes: Vec<Write>,
+    ) -> bool {
+        let (mut expects, mut writes) = (expects, writes);
+        let row = manifest.write();
+        let before = core::mem::take(&mut self.manifest_row);
+        expects.push(Expect { key: keys::MANIFEST, value: Some(&before) });
+        writes.push(Write { key: keys::MANIFEST, value: Some(&row) });
+        let is_done = self.host.commit(&expects, &writes);
+        self.manifest_row = if is_done { row } else { before };
+        if is_done {
+            self.manifest = manifest;
+        }
+        is_done
+    }
+}

@@ -1,0 +1,99 @@
+//! Which commits the client lacks: both sides' tips are followed to their parents, the newest
+//! first, until only what the client has is left. Knows no tree.
+
+use super::trees::Trees;
+use super::{Ask, add_tag};
+use crate::error::{Error, Result};
+use crate::limits::{STEP_MAX, WALK_MAX};
+use crate::object::{Commit, Kind};
+use crate::store::bits::Bits;
+use crate::store::{Place, Store};
+use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
+
+/// A commit that is still to be followed; the newest is the greatest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Open {
+    time: u64,
+    place: Place,
+    /// It was wanted when it was added.
+    is_wanted: bool,
+}
+
+pub struct Commits {
+    open: BinaryHeap<Open>,
+    /// Members of `open` that are wanted.
+    wanted: usize,
+    /// Those to send, the newest first.
+    found: Vec<Place>,
+    /// Wanted trees and blobs.
+    others: Vec<(Place, Kind)>,
+}
+
+impl Commits {
+    pub fn new(store: &mut Store, ask: &Ask, send: &mut Bits, has: &mut Bits) -> Result<Commits> {
+        let (open, found, others) = (BinaryHeap::new(), Vec::new(), Vec::new());
+        let mut commits = Commits { open, wanted: 0, found, others };
+        for oid in &ask.commons {
+            let (place, kind) = add_tag(store, *oid, has)?;
+            match kind {
+                Kind::Commit if has.add(place) => commits.push(store, place, false)?,
+                _ => _ = has.add(place),
+            }
+        }
+        for oid in &ask.wants {
+            let (place, kind) = add_tag(store, *oid, send)?;
+            match kind {
+                Kind::Commit if has.has(place) => {}
+                Kind::Commit if send.add(place) => commits.push(store, place, true)?,
+                Kind::Commit => {}
+                _ => commits.others.push((place, kind)),
+            }
+        }
+        Ok(commits)
+    }
+
+    fn push(&mut self, store: &mut Store, place: Place, is_wanted: bool) -> Result<()> {
+        let content = store.read(place)?.1;
+        let time = Commit::read(&content, store.format())?.time;
+        self.wanted += usize::from(is_wanted);
+        if self.open.len() >= WALK_MAX {
+            return Err(Error::TooLarge);
+        }
+        self.open.push(Open { time, place, is_wanted });
+        Ok(())
+    }
+
+    /// Follows some commits. True: there are no more that the client may lack.
+    pub fn step(&mut self, store: &mut Store, send: &mut Bits, has: &mut Bits) -> Result<bool> {
+        let mut work = 0;
+        while self.wanted > 0 && work < STEP_MAX {
+            let Some(Open { place, is_wanted, .. }) = self.open.pop() else { break };
+            self.wanted -= usize::from(is_wanted);
+            let content = store.read(place)?.1;
+            work += content.len() + 256;
+            let is_had = has.has(place);
+            if !is_had {
+                self.found.push(place);
+            }
+            for parent in Commit::read(&content, store.format())?.parents() {
+                let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
+                let is_new = match is_had {
+                    true => has.add(parent),
+                    false => !has.has(parent) && send.add(parent),
+                };
+                if is_new {
+                    self.push(store, parent, !is_had)?;
+                }
+            }
+        }
+        Ok(self.wanted == 0 || self.open.is_empty())
+    }
+
+    /// The search for what these commits hold.
+    pub fn end(&mut self, has: &Bits, is_thin: bool) -> Trees {
+        let mut commits = core::mem::take(&mut self.found);
+        commits.retain(|place| !has.has(*place));
+        Trees::new(commits, core::mem::take(&mut self.others), is_thin)
+    }
+}

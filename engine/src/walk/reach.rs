@@ -1,0 +1,116 @@
+//! Questions about what leads where. Bounded, where an unsure answer is safe.
+
+use super::{Ask, Walk};
+use crate::error::{Error, Result};
+use crate::hash::Oid;
+use crate::limits::ANCESTORS_MAX;
+use crate::object::{Commit, Kind};
+use crate::store::bits::Bits;
+use crate::store::{Place, Store, Target};
+use alloc::collections::BinaryHeap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Whether every want is known to lead to one of `commons`, so that more haves would not make the
+/// pack smaller ("ready").
+pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<bool> {
+    if commons.is_empty() {
+        return Ok(false);
+    }
+    let mut goals = Bits::new(store);
+    let mut oldest = u64::MAX;
+    for oid in commons {
+        if let Some((place, time)) = commit_at(store, oid)? {
+            goals.add(place);
+            oldest = oldest.min(time);
+        }
+    }
+    let mut left = ANCESTORS_MAX;
+    for oid in wants {
+        if let Some((place, time)) = commit_at(store, oid)?
+            && !search(store, (time, place), &goals, oldest, &mut left)?
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether `new` has `old` among its ancestors; false if that takes more than a bounded search.
+pub fn is_ancestor(store: &mut Store, old: &Oid, new: &Oid) -> Result<bool> {
+    let (Some((goal, oldest)), Some((place, time))) =
+        (commit_at(store, old)?, commit_at(store, new)?)
+    else {
+        return Ok(old == new);
+    };
+    let mut goals = Bits::new(store);
+    goals.add(goal);
+    search(store, (time, place), &goals, oldest, &mut ANCESTORS_MAX.clone())
+}
+
+/// The commit that an object is, or leads to as a tag, and its time.
+fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
+    let oid = store.peel(oid)?.unwrap_or(*oid);
+    let Some(place) = store.find(&oid)? else { return Ok(None) };
+    if store.record(place)?.kind != Kind::Commit {
+        return Ok(None);
+    }
+    let content = store.read(place)?.1;
+    Ok(Some((place, Commit::read(&content, store.format())?.time)))
+}
+
+/// Whether a commit leads to one of `goals`, none of which is older than `oldest`.
+fn search(
+    store: &mut Store,
+    from: (u64, Place),
+    goals: &Bits,
+    oldest: u64,
+    left: &mut usize,
+) -> Result<bool> {
+    let mut seen = Bits::new(store);
+    let mut open = BinaryHeap::from(vec![from]);
+    while let Some((time, place)) = open.pop() {
+        if goals.has(place) {
+            return Ok(true);
+        }
+        if *left == 0 {
+            return Ok(false);
+        }
+        *left -= 1;
+        if time < oldest {
+            continue;
+        }
+        let content = store.read(place)?.1;
+        for parent in Commit::read(&content, store.format())?.parents() {
+            let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
+            if seen.add(parent) {
+                let content = store.read(parent)?.1;
+                open.push((Commit::read(&content, store.format())?.time, parent));
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a ref leads to `oid`.
+pub fn is_reachable(store: &mut Store, oid: &Oid) -> Result<bool> {
+    let Some(place) = store.find(oid)? else { return Ok(false) };
+    if store.is_tight() {
+        return Ok(true);
+    }
+    let mut wants = Vec::new();
+    let mut after = Vec::new();
+    loop {
+        let refs = store.refs(b"", &after)?;
+        let Some(last) = refs.last() else { break };
+        after.clone_from(&last.name);
+        wants.extend(refs.iter().filter_map(|found| match &found.target {
+            Target::Direct { oid, .. } => Some(*oid),
+            Target::Symbolic(_) => None,
+        }));
+    }
+    let ask = Ask { wants, commons: Vec::new(), include_tag: false, thin: false };
+    let mut walk = Walk::thorough(store, ask)?;
+    while !walk.step(store)? {}
+    Ok(walk.sends(place))
+}

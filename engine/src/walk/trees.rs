@@ -1,0 +1,180 @@
+//! What commits hold that the client lacks. A tree is compared with its parents' trees at the same
+//! path: what they hold too is sent with them, or is on the client's side already.
+
+use crate::error::{Error, Result};
+use crate::hash::{Format, Oid};
+use crate::limits::{STEP_MAX, WALK_MAX};
+use crate::object::{self, Commit, Entry, Kind};
+use crate::store::bits::Bits;
+use crate::store::{Place, Store};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+pub struct Trees {
+    /// Commits whose trees are still to be looked at, the oldest last.
+    commits: Vec<Place>,
+    others: Vec<(Place, Kind)>,
+    open: Vec<Open>,
+    is_thin: bool,
+}
+
+/// A tree to look at, and the trees that hold what need not be sent again.
+struct Open {
+    tree: Place,
+    known: Vec<Known>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    tree: Place,
+    /// The client has it: what it holds may be a delta's base.
+    is_had: bool,
+}
+
+/// Parents of a commit whose trees are compared.
+const PARENTS_MAX: usize = 4;
+
+impl Trees {
+    pub fn new(commits: Vec<Place>, others: Vec<(Place, Kind)>, is_thin: bool) -> Trees {
+        Trees { commits, others, open: Vec::new(), is_thin }
+    }
+
+    /// Looks at some trees. True: there are no more.
+    pub fn step(&mut self, store: &mut Store, send: &mut Bits, has: &mut Bits) -> Result<bool> {
+        let mut work = 0;
+        while work < STEP_MAX {
+            if let Some(open) = self.open.pop() {
+                work += self.look(store, open, send, has)?;
+            } else if let Some(commit) = self.commits.pop() {
+                work += self.open_commit(store, commit, send, has)?;
+            } else if let Some((place, kind)) = self.others.pop() {
+                match kind {
+                    Kind::Tree if send.add(place) => {
+                        self.open.push(Open { tree: place, known: Vec::new() });
+                    }
+                    Kind::Tree => {}
+                    _ => _ = send.add(place),
+                }
+            } else {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn open_commit(
+        &mut self,
+        store: &mut Store,
+        place: Place,
+        send: &mut Bits,
+        has: &mut Bits,
+    ) -> Result<usize> {
+        let content = store.read(place)?.1;
+        let commit = Commit::read(&content, store.format())?;
+        let tree = store.find(&commit.tree)?.ok_or(Error::Corrupt)?;
+        let mut known = Vec::new();
+        for parent in commit.parents().take(PARENTS_MAX) {
+            let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
+            let is_had = has.has(parent);
+            if is_had || send.has(parent) {
+                let content = store.read(parent)?.1;
+                let tree = Commit::read(&content, store.format())?.tree;
+                let tree = store.find(&tree)?.ok_or(Error::Corrupt)?;
+                if is_had {
+                    has.add(tree);
+                }
+                known.push(Known { tree, is_had });
+            }
+        }
+        if !has.has(tree) && send.add(tree) {
+            self.open.push(Open { tree, known });
+        }
+        Ok(content.len() + 256)
+    }
+
+    /// Adds what a tree holds and the known trees do not.
+    fn look(
+        &mut self,
+        store: &mut Store,
+        open: Open,
+        send: &mut Bits,
+        has: &mut Bits,
+    ) -> Result<usize> {
+        let format = store.format();
+        let content = store.read(open.tree)?.1;
+        let mut known = Vec::with_capacity(open.known.len());
+        for tree in &open.known {
+            known.push((*tree, store.read(tree.tree)?.1));
+        }
+        let cursors = known.iter().map(|(known, content)| Cursor::new(*known, content, format));
+        let mut known = cursors.collect::<Result<Vec<Cursor>>>()?;
+        for entry in object::entries(&content, format) {
+            let entry = entry?;
+            if entry.is_submodule() {
+                continue;
+            }
+            let mut subtrees = Vec::new();
+            let mut is_known = false;
+            for cursor in &mut known {
+                let Some(same) = cursor.find(&entry)? else { continue };
+                is_known |= same == entry.oid;
+                if !is_known && (entry.is_tree() || (self.is_thin && cursor.known.is_had)) {
+                    let place = store.find(&same)?.ok_or(Error::Corrupt)?;
+                    if cursor.known.is_had {
+                        has.add(place);
+                    }
+                    subtrees.push(Known { tree: place, ..cursor.known });
+                }
+            }
+            if is_known {
+                continue;
+            }
+            let place = store.find(&entry.oid)?.ok_or(Error::Corrupt)?;
+            if has.has(place) || !send.add(place) || !entry.is_tree() {
+                continue;
+            }
+            if self.open.len() >= WALK_MAX {
+                return Err(Error::TooLarge);
+            }
+            self.open.push(Open { tree: place, known: subtrees });
+        }
+        Ok(content.len() + 256)
+    }
+}
+
+/// Where the comparison is in a known tree.
+struct Cursor<'a> {
+    known: Known,
+    next: Option<Entry<'a>>,
+    rest: Box<dyn Iterator<Item = Result<Entry<'a>>> + 'a>,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(known: Known, content: &'a [u8], format: Format) -> Result<Cursor<'a>> {
+        let mut rest = Box::new(object::entries(content, format));
+        Ok(Cursor { known, next: rest.next().transpose()?, rest })
+    }
+
+    /// What this tree has under the entry's name and of its type; entries are asked for in order.
+    fn find(&mut self, entry: &Entry) -> Result<Option<Oid>> {
+        while let Some(next) = &self.next {
+            let order = compare(next, entry);
+            if order == Ordering::Greater {
+                break;
+            }
+            let found = next.oid;
+            self.next = self.rest.next().transpose()?;
+            if order == Ordering::Equal {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The order of entries in a tree: a tree's name sorts as if it ended in a slash.
+fn compare(one: &Entry, other: &Entry) -> Ordering {
+    let end = |entry: &Entry| if entry.is_tree() { &b"/"[..] } else { b"" };
+    one.name.iter().chain(end(one)).cmp(other.name.iter().chain(end(other)))
+}

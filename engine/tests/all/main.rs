@@ -1,0 +1,4 @@
+//! The engine from outside, one binary.
+
+mod git;
+mod store;
