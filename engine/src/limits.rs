@@ -21,14 +21,18 @@ pub const HELD_MAX: usize = 4 << 20;
 pub const DELTA_MAX: usize = 8 << 20;
 /// Contents of recent objects, as delta bases.
 pub const RING_MAX: usize = 6 << 20;
-/// Rows of indexes that a request keeps.
-pub const INDEX_CACHE_MAX: usize = 2 << 20;
-/// Rows of packs' data that a request keeps.
-pub const ROWS_CACHE_MAX: usize = 3 << 20;
+/// Rows of indexes that a request keeps while it only reads.
+pub const INDEX_CACHE_MAX: usize = 7 << 20;
+/// The same while a pack is received.
+pub const INDEX_IMPORT_MAX: usize = 2 << 20;
+/// Rows of packs' data that a request keeps while it only reads.
+pub const ROWS_CACHE_MAX: usize = 10 << 20;
+/// The same while a pack is received, which needs the memory itself.
+pub const ROWS_IMPORT_MAX: usize = 3 << 20;
 /// The longest delta chain that is followed; longer ones are refused when they arrive.
 pub const DEPTH_MAX: u8 = 250;
 /// Objects in one pack that is received.
-pub const OBJECTS_MAX: usize = 250_000;
+pub const OBJECTS_MAX: usize = 300_000;
 /// Where a chain would grow past it, the object is stored whole.
 pub const CHAIN_MAX: u8 = 50;
 /// Tries to change the manifest while other pushes change it.

@@ -17,6 +17,12 @@ impl Rows {
         Rows { names: Vec::new(), rows: Vec::new(), bytes: 0, bytes_max, clock: 0 }
     }
 
+    /// Keeps at most so many bytes from now on.
+    pub fn shrink(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+        self.make_room(0);
+    }
+
     pub fn find(&mut self, name: u64) -> Option<Rc<Vec<u8>>> {
         let at = self.names.iter().position(|kept| *kept == name)?;
         let (row, used) = self.rows.get_mut(at)?;

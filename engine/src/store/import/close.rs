@@ -81,10 +81,9 @@ impl Import {
 
     fn build_index(&mut self, store: &mut Store) -> Result<Closed> {
         let count = self.entries.len();
-        let id_of = |entry: &super::entries::Entry| entry.id.unwrap_or(0);
         let mut order: Vec<u32> = (0..count).collect();
-        let (ids, list) = (&self.ids, &self.entries.list);
-        let bytes = |position: u32| ids.bytes(list.get(position as usize).map_or(0, id_of));
+        let (ids, entries) = (&self.ids, &self.entries);
+        let bytes = |position: u32| ids.bytes(entries.id(position).unwrap_or(0));
         order.sort_unstable_by(|a, b| bytes(*a).cmp(bytes(*b)));
         self.has_doubles |= order.windows(2).any(|two| bytes(two[0]) == bytes(two[1]));
         let mut closed = Closed { rows: Vec::new(), firsts: Vec::new() };
@@ -103,11 +102,11 @@ impl Import {
             pages.push((Part::Ids, page as u32, row));
         }
         drop(order);
-        for (page, entries) in self.entries.list.chunks(PAGE_COUNT).enumerate() {
-            let mut row = Vec::with_capacity(entries.len() * index::RECORD_SIZE);
-            for (at, entry) in entries.iter().enumerate() {
-                let rank = ranks.get(page * PAGE_COUNT + at).copied().unwrap_or(0);
-                row.extend(entry.record(rank)?.write());
+        for (page, ranks) in ranks.chunks(PAGE_COUNT).enumerate() {
+            let mut row = Vec::with_capacity(ranks.len() * index::RECORD_SIZE);
+            for (at, rank) in ranks.iter().enumerate() {
+                let entry = self.entries.get((page * PAGE_COUNT + at) as u32)?;
+                row.extend(entry.record(*rank)?.write());
             }
             match closed.rows.first_mut() {
                 Some((_, _, ids)) if count <= SMALL_COUNT => ids.append(&mut row),
@@ -148,11 +147,11 @@ impl Import {
     /// Whether everything in the pack is reached from `tips`, and nothing of it was stored before:
     /// ids are hashes, so there are no cycles, and what nothing in the pack refers to is a root.
     pub(in crate::store) fn is_tight(&self, tips: &[Oid]) -> bool {
-        let is_reached = |entry: &super::entries::Entry| {
-            let id = entry.id.unwrap_or(u32::MAX);
+        let is_reached = |position: u32| {
+            let id = self.entries.id(position).unwrap_or(u32::MAX);
             self.ids.kind(id).is_some() || tips.binary_search(&self.ids.oid(id)).is_ok()
         };
-        !self.has_doubles && self.entries.list.iter().all(is_reached)
+        !self.has_doubles && (0..self.entries.len()).all(is_reached)
     }
 
     /// The rows that the stage still holds.

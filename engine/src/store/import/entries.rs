@@ -17,7 +17,8 @@ pub enum Base {
 }
 
 /// One entry as it is staged.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Entry {
     /// Where it is staged.
     pub offset: u64,
@@ -32,10 +33,78 @@ pub struct Entry {
     pub depth: u8,
 }
 
+/// An entry in 20 bytes: there is one for each object of a push.
+#[derive(Clone, Copy)]
+struct Packed {
+    offset: u32,
+    size: u32,
+    /// The position of the base, or `WHOLE`, `OUTSIDE`, `UNKNOWN`.
+    base: u32,
+    /// `UNKNOWN` until it is.
+    id: u32,
+    offset_high: u8,
+    size_high: u8,
+    /// 0 while it is unknown.
+    kind: u8,
+    depth: u8,
+}
+
+const WHOLE: u32 = u32::MAX;
+const OUTSIDE: u32 = u32::MAX - 1;
+const UNKNOWN: u32 = u32::MAX - 2;
+
+impl Packed {
+    fn new(entry: &Entry) -> Packed {
+        Packed {
+            offset: entry.offset as u32,
+            size: entry.size as u32,
+            base: match entry.base {
+                Base::None => WHOLE,
+                Base::Outside => OUTSIDE,
+                Base::Unknown => UNKNOWN,
+                Base::Inside(position) => position,
+            },
+            id: entry.id.unwrap_or(UNKNOWN),
+            offset_high: (entry.offset >> 32) as u8,
+            size_high: (entry.size >> 32) as u8,
+            kind: entry.kind.map_or(0, |kind| kind as u8),
+            depth: entry.depth,
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        u64::from(self.offset_high) << 32 | u64::from(self.offset)
+    }
+
+    fn base(&self) -> Base {
+        match self.base {
+            WHOLE => Base::None,
+            OUTSIDE => Base::Outside,
+            UNKNOWN => Base::Unknown,
+            position => Base::Inside(position),
+        }
+    }
+
+    fn id(&self) -> Option<u32> {
+        (self.id != UNKNOWN).then_some(self.id)
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            offset: self.offset(),
+            size: u64::from(self.size_high) << 32 | u64::from(self.size),
+            base: self.base(),
+            id: self.id(),
+            kind: Kind::from_number(self.kind),
+            depth: self.depth,
+        }
+    }
+}
+
 /// Entries are staged as they arrive, except those that are stored in another form: from each of
 /// these on, offsets in the pack as sent and as staged differ by another amount.
 pub struct Entries {
-    pub list: Vec<Entry>,
+    list: Vec<Packed>,
     /// From this offset as sent on: so much is to be added to get the offset as staged.
     shifts: Vec<(u64, i64)>,
 }
@@ -46,7 +115,25 @@ impl Entries {
     }
 
     pub fn get(&self, position: u32) -> Result<Entry> {
-        self.list.get(position as usize).copied().ok_or(Error::Corrupt)
+        self.list.get(position as usize).map(Packed::entry).ok_or(Error::Corrupt)
+    }
+
+    pub fn base(&self, position: u32) -> Base {
+        self.list.get(position as usize).map_or(Base::Unknown, Packed::base)
+    }
+
+    pub fn id(&self, position: u32) -> Option<u32> {
+        self.list.get(position as usize).and_then(Packed::id)
+    }
+
+    pub fn push(&mut self, entry: Entry) {
+        self.list.push(Packed::new(&entry));
+    }
+
+    pub fn set(&mut self, position: u32, entry: Entry) {
+        if let Some(packed) = self.list.get_mut(position as usize) {
+            *packed = Packed::new(&entry);
+        }
     }
 
     pub fn len(&self) -> u32 {
@@ -71,7 +158,47 @@ impl Entries {
         let after = self.shifts.partition_point(|(from, _)| *from <= sent);
         let shift = after.checked_sub(1).and_then(|at| self.shifts.get(at)).map_or(0, |at| at.1);
         let staged = sent.checked_add_signed(shift)?;
-        let found = self.list.binary_search_by_key(&staged, |entry| entry.offset);
+        let next = self.shifts.get(after).and_then(|(from, by)| from.checked_add_signed(*by));
+        if next.is_some_and(|next| staged >= next) {
+            return None;
+        }
+        let found = self.list.binary_search_by_key(&staged, Packed::offset);
         found.ok().map(|position| position as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_comes_out_as_it_went_in() {
+        let mut entries = Entries::new(0);
+        let (offset, size) = ((1 << 40) - 1, (1 << 40) - 2);
+        for base in [Base::None, Base::Inside(0), Base::Outside, Base::Unknown] {
+            for (id, kind) in [(None, None), (Some(0), Some(Kind::Tag))] {
+                entries.push(Entry { offset, size, base, id, kind, depth: 251 });
+                let position = entries.len() - 1;
+                let entry = Entry { offset, size, base, id, kind, depth: 251 };
+                assert_eq!(entries.get(position), Ok(entry));
+                assert_eq!((entries.base(position), entries.id(position)), (base, id));
+            }
+        }
+    }
+
+    #[test]
+    fn entries_are_found_by_where_they_were_sent() {
+        let mut entries = Entries::new(0);
+        let places = [(0, 0), (10, 10), (25, 40), (30, 45), (50, 46)];
+        for (sent, offset) in places {
+            entries.note_shift(sent, offset);
+            let base = Base::None;
+            entries.push(Entry { offset, size: 1, base, id: None, kind: None, depth: 0 });
+        }
+        for (position, (sent, _)) in (0..).zip(places) {
+            assert_eq!(entries.find_sent(sent), Some(position));
+            assert_eq!(entries.find_sent(sent + 1), None);
+        }
+        assert!(!entries.is_unshifted());
     }
 }

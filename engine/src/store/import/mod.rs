@@ -14,7 +14,9 @@ use super::stage::Stage;
 use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
-use crate::limits::{DELTA_MAX, HELD_MAX, OBJECTS_MAX, RING_MAX, WHOLE_MAX};
+use crate::limits::{
+    DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, ROWS_IMPORT_MAX, WHOLE_MAX,
+};
 use crate::object::Kind;
 use crate::pack::entry::{self, Form, Header};
 use alloc::vec;
@@ -97,6 +99,8 @@ impl Import {
     /// `size_max`: bytes that the repository's packs may hold together; 0: no limit.
     pub fn new(store: &mut Store, size_max: u64) -> Import {
         let room = if size_max == 0 { u64::MAX } else { size_max };
+        store.data_rows.shrink(ROWS_IMPORT_MAX);
+        store.index_rows.shrink(INDEX_IMPORT_MAX);
         Import {
             format: store.format,
             room: room.saturating_sub(store.manifest.size()),

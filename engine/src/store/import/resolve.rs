@@ -26,7 +26,7 @@ impl Import {
         content: &[u8],
     ) -> Result<()> {
         let (base, kind) = (Base::None, Some(kind));
-        self.entries.list.push(Entry { offset, size, base, id: None, kind, depth: 0 });
+        self.entries.push(Entry { offset, size, base, id: None, kind, depth: 0 });
         self.identify(self.entries.len() - 1, content)
     }
 
@@ -41,7 +41,7 @@ impl Import {
         let oid = hasher.finish()?;
         let id = Some(self.ids.place(&oid, self.entries.len()));
         let (base, kind) = (Base::None, Some(kind));
-        self.entries.list.push(Entry { offset, size, base, id, kind, depth: 0 });
+        self.entries.push(Entry { offset, size, base, id, kind, depth: 0 });
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Import {
         self.begin_entry(store, &header, sent)?;
         self.stage.push(store, raw)?;
         let position = self.entries.len();
-        self.entries.list.push(Entry { offset, size: made.size, base, id: None, kind, depth });
+        self.entries.push(Entry { offset, size: made.size, base, id: None, kind, depth });
         if !self.is_at_hand(base) {
             self.pending.push(position);
             return Ok(());
@@ -176,7 +176,8 @@ impl Import {
 
     /// Computes the id of the object at a position, checks its content and notes what it refers to.
     fn identify(&mut self, position: u32, content: &[u8]) -> Result<()> {
-        let kind = self.entries.get(position)?.kind.ok_or(Error::MissingBase)?;
+        let entry = self.entries.get(position)?;
+        let kind = entry.kind.ok_or(Error::MissingBase)?;
         let mut hasher = Hasher::received(self.format);
         hash_header(&mut hasher, kind, content.len() as u64);
         hasher.update(content);
@@ -191,9 +192,7 @@ impl Import {
             return Err(Error::BadObject);
         }
         let id = Some(self.ids.place(&oid, position));
-        if let Some(entry) = self.entries.list.get_mut(position as usize) {
-            entry.id = id;
-        }
+        self.entries.set(position, Entry { id, ..entry });
         self.contents.keep(u64::from(position), content);
         Ok(())
     }
@@ -251,14 +250,14 @@ impl Import {
     /// The deltas that wait, so that those of one family follow each other, bases first: then a
     /// base is most often still at hand, and each entry is inflated about once more.
     pub(super) fn family_order(&self) -> Vec<u32> {
-        let mut is_needed = vec![false; self.entries.list.len()];
+        let mut is_needed = vec![false; self.entries.len() as usize];
         let mut is_pending = is_needed.clone();
         let (mut links, mut stack) = (Vec::new(), Vec::new());
         for first in &self.pending {
             is_pending[*first as usize] = true;
             let mut at = *first;
             while !core::mem::replace(&mut is_needed[at as usize], true) {
-                let Base::Inside(base) = self.entries.list[at as usize].base else {
+                let Base::Inside(base) = self.entries.base(at) else {
                     stack.push(at);
                     break;
                 };
@@ -299,7 +298,7 @@ impl Import {
         }
         let before = self.pending.len();
         let entries = &self.entries;
-        self.pending.retain(|at| entries.list[*at as usize].id.is_none());
+        self.pending.retain(|at| entries.id(*at).is_none());
         if self.pending.is_empty() {
             self.begin_close();
         } else if self.pending.len() == before {
@@ -330,7 +329,7 @@ impl Import {
         if entry.depth > DEPTH_MAX {
             return Err(Error::DeltaTooDeep);
         }
-        self.entries.list[position as usize] = entry;
+        self.entries.set(position, entry);
         let content = self.load(store, position)?;
         self.identify(position, &content)?;
         Ok(content.len() + 256)
