@@ -3,14 +3,9 @@
 
 use alloc::vec::Vec;
 
-/// `c` holds what was fixed at creation: see `Config`.
-pub const CONFIG: &[u8] = b"c";
-
-/// `h` holds the name of the branch that `HEAD` names.
-pub const HEAD: &[u8] = b"h";
-
-/// `m` lists the packs and numbers what comes next: see `Manifest`. Every push changes it, so
-/// expecting it unchanged orders all pushes.
+/// `m` says what the repository is, names `HEAD`'s branch, lists the packs and numbers what comes
+/// next: see `Manifest`. Every request reads it first. Every push changes it, so expecting it
+/// unchanged orders all pushes.
 pub const MANIFEST: &[u8] = b"m";
 
 /// `r/<name>` holds what a ref holds: `o<id>`; `p<id><id>`, an annotated tag and what it peels to;

@@ -1,4 +1,4 @@
-//! The row that lists the packs. Knows no object.
+//! The row that every request reads first: what the repository is, and its packs. Knows no object.
 
 use crate::error::{Error, Result};
 use crate::hash::Format;
@@ -22,6 +22,9 @@ pub struct Pack {
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Manifest {
+    pub format: Format,
+    /// The branch that `HEAD` names, which may not exist.
+    pub head: Vec<u8>,
     /// The refs reach every object of every pack, and no object is stored twice: so the packs one
     /// after another are a full clone.
     pub is_tight: bool,
@@ -34,8 +37,10 @@ pub struct Manifest {
 const VERSION: u8 = 1;
 
 impl Manifest {
-    pub fn new() -> Manifest {
-        Manifest { is_tight: true, next_pack: 0, next_log: 0, packs: Vec::new() }
+    /// An empty repository's.
+    pub fn new(format: Format, head: &[u8]) -> Manifest {
+        let (head, packs) = (head.to_vec(), Vec::new());
+        Manifest { format, head, is_tight: true, next_pack: 0, next_log: 0, packs }
     }
 
     /// Bytes that the packs' entries take together.
@@ -45,7 +50,9 @@ impl Manifest {
 
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        out.extend([VERSION, u8::from(self.is_tight)]);
+        out.extend([VERSION, self.format as u8, u8::from(self.is_tight)]);
+        out.extend((self.head.len() as u32).to_le_bytes());
+        out.extend(&self.head);
         out.extend(self.next_pack.to_le_bytes());
         out.extend(self.next_log.to_le_bytes());
         for pack in &self.packs {
@@ -60,16 +67,23 @@ impl Manifest {
         out
     }
 
-    pub fn read(bytes: &[u8], format: Format) -> Result<Manifest> {
-        read(&mut Reader(bytes), format).ok_or(Error::Corrupt)
+    pub fn read(bytes: &[u8]) -> Result<Manifest> {
+        read(&mut Reader(bytes)).ok_or(Error::Corrupt)
     }
 }
 
-fn read(from: &mut Reader, format: Format) -> Option<Manifest> {
+fn read(from: &mut Reader) -> Option<Manifest> {
     if from.take(1)? != [VERSION] {
         return None;
     }
+    let format = match from.take(1)? {
+        [1] => Format::Sha1,
+        [2] => Format::Sha256,
+        _ => return None,
+    };
     let is_tight = from.take(1)? == [1];
+    let size = from.four()?;
+    let head = from.take(size as usize)?.to_vec();
     let next_pack = from.four()?;
     let next_log = from.eight()?;
     let mut packs = Vec::new();
@@ -83,7 +97,7 @@ fn read(from: &mut Reader, format: Format) -> Option<Manifest> {
         let firsts = (0..pages).map(|_| from.eight()).collect::<Option<Vec<u64>>>()?;
         packs.push(Pack { number, count, size, trailer, firsts });
     }
-    Some(Manifest { is_tight, next_pack, next_log, packs })
+    Some(Manifest { format, head, is_tight, next_pack, next_log, packs })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -110,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_never_cut() {
-        let mut manifest = Manifest::new();
+        let mut manifest = Manifest::new(Format::Sha1, b"refs/heads/main");
         manifest.is_tight = false;
         manifest.next_pack = 9;
         manifest.next_log = 1 << 40;
@@ -119,8 +133,8 @@ mod tests {
             manifest.packs.push(Pack { number, count: 7, size: 1 << 33, trailer, firsts });
         }
         let bytes = manifest.write();
-        assert_eq!(Manifest::read(&bytes, Format::Sha1), Ok(manifest));
-        assert_eq!(Manifest::read(&bytes[..bytes.len() - 1], Format::Sha1), Err(Error::Corrupt));
-        assert_eq!(Manifest::read(&[], Format::Sha1), Err(Error::Corrupt));
+        assert_eq!(Manifest::read(&bytes), Ok(manifest));
+        assert_eq!(Manifest::read(&bytes[..bytes.len() - 1]), Err(Error::Corrupt));
+        assert_eq!(Manifest::read(&[]), Err(Error::Corrupt));
     }
 }

@@ -42,20 +42,15 @@ pub struct Store<'h> {
 impl<'h> Store<'h> {
     /// The repository that these rows hold; `None`: none was created here.
     pub fn open(host: &'h mut dyn Host) -> Result<Option<Store<'h>>> {
-        let Some(config) = host.get(keys::CONFIG) else {
+        let Some(manifest_row) = host.get(keys::MANIFEST) else {
             return Ok(None);
         };
-        let format = match config.as_slice() {
-            [1, 1] => Format::Sha1,
-            [1, 2] => Format::Sha256,
-            _ => return Err(Error::Corrupt),
-        };
-        let manifest_row = host.get(keys::MANIFEST).ok_or(Error::Corrupt)?;
+        let manifest = Manifest::read(&manifest_row)?;
         Ok(Some(Store {
-            manifest: Manifest::read(&manifest_row, format)?,
+            format: manifest.format,
+            manifest,
             manifest_row,
             host,
-            format,
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
             contents: Ring::new(RING_MAX),
@@ -66,15 +61,9 @@ impl<'h> Store<'h> {
     /// Creates it: a repository without refs whose `HEAD` names the branch `head` (`refs/heads/main`).
     /// False: there is one already.
     pub fn create(host: &mut dyn Host, format: Format, head: &[u8]) -> bool {
-        let manifest = Manifest::new().write();
-        host.commit(
-            &[Expect { key: keys::CONFIG, value: None }],
-            &[
-                Write { key: keys::CONFIG, value: Some(&[1, format as u8]) },
-                Write { key: keys::HEAD, value: Some(head) },
-                Write { key: keys::MANIFEST, value: Some(&manifest) },
-            ],
-        )
+        let manifest = Manifest::new(format, head).write();
+        let expect = Expect { key: keys::MANIFEST, value: None };
+        host.commit(&[expect], &[Write { key: keys::MANIFEST, value: Some(&manifest) }])
     }
 
     pub fn format(&self) -> Format {
@@ -89,7 +78,7 @@ impl<'h> Store<'h> {
     /// Reads the manifest again, after a commit that expected an older one.
     fn reload(&mut self) -> Result<()> {
         self.manifest_row = self.host.get(keys::MANIFEST).ok_or(Error::Corrupt)?;
-        self.manifest = Manifest::read(&self.manifest_row, self.format)?;
+        self.manifest = Manifest::read(&self.manifest_row)?;
         Ok(())
     }
 }

@@ -127,6 +127,9 @@ fn try_commit(
     let logs: Vec<_> =
         logs.map(|(page, row)| (keys::log(manifest.next_log, page as u32), row)).collect();
     manifest.next_log += 1;
+    if let Some(branch) = followed(store, changes) {
+        manifest.head = branch.to_vec();
+    }
 
     let mut expects: Vec<Expect> = Vec::new();
     let mut writes: Vec<Write> = Vec::new();
@@ -136,11 +139,6 @@ fn try_commit(
     }
     writes.extend(pages.iter().map(|(key, row)| Write { key, value: Some(row) }));
     writes.extend(logs.iter().map(|(key, row)| Write { key, value: Some(row) }));
-    let head = store.head()?;
-    if let Some(branch) = followed(store, &head, changes) {
-        expects.push(Expect { key: keys::HEAD, value: Some(&head) });
-        writes.push(Write { key: keys::HEAD, value: Some(branch) });
-    }
     Ok(store.commit_manifest(manifest, expects, writes))
 }
 
@@ -170,12 +168,12 @@ fn add_pack<'a>(
 }
 
 /// The branch that `HEAD` follows: the first one pushed into a repository that has none.
-fn followed<'a>(store: &mut Store, head: &[u8], changes: &'a [Change]) -> Option<&'a [u8]> {
+fn followed<'a>(store: &mut Store, changes: &'a [Change]) -> Option<&'a [u8]> {
     let is_branch = |change: &&Change| {
         change.update.name.starts_with(b"refs/heads/") && change.update.new.is_some()
     };
     let first = changes.iter().find(is_branch)?;
-    let is_named = changes.iter().any(|change| change.update.name == head);
+    let is_named = changes.iter().any(|change| change.update.name == store.manifest.head);
     if is_named || !changes.iter().all(|change| change.old.is_none()) {
         return None;
     }

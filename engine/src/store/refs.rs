@@ -1,10 +1,10 @@
 //! Refs as rows. Knows no object.
 
+use super::manifest::Manifest;
 use super::{Store, keys};
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
-use crate::host::{Expect, Write};
-use crate::limits::SCAN_MAX;
+use crate::limits::{CLAIMS_MAX, SCAN_MAX};
 use alloc::vec::Vec;
 
 /// What a ref holds.
@@ -49,18 +49,20 @@ impl Target {
 
 impl Store<'_> {
     /// The branch that `HEAD` names, which may not exist.
-    pub fn head(&mut self) -> Result<Vec<u8>> {
-        self.host.get(keys::HEAD).ok_or(Error::Corrupt)
+    pub fn head(&self) -> &[u8] {
+        &self.manifest.head
     }
 
     /// Makes `HEAD` name another branch.
     pub fn set_head(&mut self, branch: &[u8]) -> Result<()> {
-        let head = self.head()?;
-        let expect = Expect { key: keys::HEAD, value: Some(&head) };
-        match self.host.commit(&[expect], &[Write { key: keys::HEAD, value: Some(branch) }]) {
-            true => Ok(()),
-            false => Err(Error::Busy),
+        for _ in 0..CLAIMS_MAX {
+            let manifest = Manifest { head: branch.to_vec(), ..self.manifest.clone() };
+            if self.commit_manifest(manifest, Vec::new(), Vec::new()) {
+                return Ok(());
+            }
+            self.reload()?;
         }
+        Err(Error::Busy)
     }
 
     /// One ref by its full name (`refs/…`).
