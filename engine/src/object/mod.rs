@@ -71,7 +71,7 @@ impl<'a> Commit<'a> {
         self.parents
             .split(|b| *b == b'\n')
             .filter(|l| !l.is_empty())
-            .map(|l| Oid::from_hex(Format::Sha1, &l[7..]).expect("ok"))
+            .filter_map(|l| Oid::from_hex(Format::Sha1, &l[7..]).ok())
     }
 }
 
