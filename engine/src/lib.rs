@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(any(test, not(target_arch = "wasm32")))]
 extern crate std;
 
+#[cfg(any(test, target_arch = "wasm32"))]
+mod abi;
 pub mod error;
 pub mod flate;
 pub mod hash;
