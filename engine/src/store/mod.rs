@@ -1,6 +1,7 @@
 //! What is kept where: refs, packs, the log of pushes. The only room that names keys.
 
 pub mod bits;
+pub mod check;
 pub mod export;
 pub mod import;
 mod keys;
@@ -18,9 +19,10 @@ pub use refs::{Ref, Target};
 
 use crate::error::{Error, Result};
 use crate::flate::Inflate;
-use crate::hash::Format;
+use crate::hash::{Format, Hasher};
 use crate::host::{Expect, Host, Write};
 use crate::limits::{INDEX_CACHE_MAX, RING_MAX, ROWS_CACHE_MAX};
+use crate::object::Kind;
 use alloc::vec::Vec;
 use manifest::Manifest;
 use ring::Ring;
@@ -95,4 +97,12 @@ fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
             return &digits[at..];
         }
     }
+}
+
+/// The header under which an object is hashed: `blob 12\0`.
+fn hash_header(hasher: &mut Hasher, kind: Kind, size: u64) {
+    hasher.update(kind.name().as_bytes());
+    hasher.update(b" ");
+    hasher.update(decimal(size, &mut [0; 20]));
+    hasher.update(b"\0");
 }

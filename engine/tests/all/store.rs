@@ -6,6 +6,7 @@ use engine::hash::{Format, Oid};
 use engine::limits;
 use engine::memory::Memory;
 use engine::store::Store;
+use engine::store::check::{Check, Problem};
 use engine::store::export::{Export, Options};
 use engine::store::import::Import;
 use engine::store::push::{self, Record, Update};
@@ -227,4 +228,31 @@ fn a_pack_that_is_not_closed_is_refused_and_changes_nothing() {
     check(&whole[..whole.len() - 1], Error::CutShort);
     *whole.last_mut().expect("bytes") ^= 1;
     check(&whole, Error::PackChecksum);
+}
+
+fn check(host: &mut Memory) -> (u64, Vec<Problem>) {
+    let mut store = Store::open(host).expect("readable").expect("a repository");
+    let (mut check, mut problems) = (Check::new(), Vec::new());
+    while !check.step(&mut store, &mut |problem| problems.push(problem)).expect("a step") {}
+    (check.count, problems)
+}
+
+#[test]
+fn a_check_reads_every_object_and_names_the_damaged_ones() {
+    let git = source("check", 30);
+    let main = git.text(&["rev-parse", "main"]);
+    let mut host = new_store();
+    let pack = git.pack(&["main"], &["--delta-base-offset"]);
+    push(&mut host, &pack, &[("refs/heads/main", None, Some(&main))]).expect("a push");
+    let count = git.objects(&["main"]).len() as u64;
+    assert_eq!(check(&mut host), (count, Vec::new()));
+    let key = host.rows.keys().find(|key| key.starts_with(b"p/") && key[6] == b'd');
+    let key = key.expect("a row of data").clone();
+    let size = host.rows[&key].len();
+    for at in (0..size).step_by(97) {
+        let mut damaged = host.clone();
+        damaged.rows.get_mut(&key).expect("it is there")[at] ^= 4;
+        let (whole, problems) = check(&mut damaged);
+        assert!(!problems.is_empty() && whole < count, "the byte at {at} was not missed");
+    }
 }

@@ -1,8 +1,8 @@
 //! Deltas over or to objects that are never held: the base is spilled to rows, so that any part of
 //! it can be read; what is made goes out as it is made, and is stored whole.
 
+use super::Import;
 use super::entries::Base;
-use super::{Import, resolve};
 use crate::error::{Error, Result};
 use crate::flate::Deflate;
 use crate::hash::Hasher;
@@ -12,7 +12,7 @@ use crate::pack::delta::{self, Delta, Step};
 use crate::pack::entry::{Form, Header};
 use crate::store::keys::Part;
 use crate::store::stage::Source;
-use crate::store::{Place, Store};
+use crate::store::{Place, Store, hash_header};
 use alloc::vec::Vec;
 
 /// A base of any size, of which any part can be read.
@@ -49,7 +49,7 @@ impl Import {
         let header = Header { form: Form::Whole(kind), size: delta.size };
         let offset = self.begin_entry(store, &header, sent)?;
         let mut hasher = Hasher::received(self.format);
-        resolve::hash_header(&mut hasher, kind, delta.size);
+        hash_header(&mut hasher, kind, delta.size);
         let mut deflate = Deflate::new();
         let mut raw = Vec::new();
         let stage = &mut self.stage;

@@ -8,9 +8,9 @@ mod ids;
 mod large;
 mod resolve;
 
-use super::Store;
 use super::ring::Ring;
 use super::stage::Stage;
+use super::{Store, hash_header};
 use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
@@ -230,7 +230,7 @@ impl Import {
             Form::Whole(Kind::Blob) => {
                 let staged = self.begin_entry(store, &header, sent)?;
                 let mut hasher = Hasher::received(self.format);
-                resolve::hash_header(&mut hasher, Kind::Blob, header.size);
+                hash_header(&mut hasher, Kind::Blob, header.size);
                 Sink::Stream { hasher, staged }
             }
             Form::Whole(_) => return Err(Error::TooLarge),

@@ -10,7 +10,7 @@ use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{Form, Header};
 use crate::store::stage::Source;
-use crate::store::{Place, Store};
+use crate::store::{Place, Store, hash_header};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -349,12 +349,4 @@ impl Import {
         }
         Ok(store.peel(&at)?.or(found))
     }
-}
-
-/// The header under which an object is hashed: `blob 12\0`.
-pub(super) fn hash_header(hasher: &mut Hasher, kind: Kind, size: u64) {
-    hasher.update(kind.name().as_bytes());
-    hasher.update(b" ");
-    hasher.update(crate::store::decimal(size, &mut [0; 20]));
-    hasher.update(b"\0");
 }

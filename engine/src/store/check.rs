@@ -1,0 +1,133 @@
+//! Reads everything that is stored and says what is wrong with it, a bounded step at a time.
+
+use super::stage::Source;
+use super::{Place, Store};
+use crate::error::{Error, Result};
+use crate::hash::{Hasher, Oid};
+use crate::limits::{HELD_MAX, STEP_MAX};
+use crate::object::{self, Kind};
+use crate::pack::entry::Form;
+use crate::pack::index::{Base, Record};
+
+/// What is wrong with an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(Debug))]
+pub enum Problem {
+    /// Its bytes cannot be read, or are not those of its id.
+    Damaged(Oid),
+    /// It refers to an object that is not stored, or is of another type.
+    Broken { from: Oid, to: Oid },
+    /// A pack's index cannot be read here; the rest of the pack is passed over.
+    Unreadable(Place),
+}
+
+pub struct Check {
+    at: Place,
+    /// Objects that were found whole.
+    pub count: u64,
+}
+
+impl Check {
+    pub fn new() -> Check {
+        Check { at: Place { pack: 0, position: 0 }, count: 0 }
+    }
+
+    /// Reads some objects. True: all were read.
+    pub fn step(&mut self, store: &mut Store, report: &mut dyn FnMut(Problem)) -> Result<bool> {
+        let mut work = 0;
+        while work < STEP_MAX {
+            let Ok(pack) = store.pack(self.at.pack) else { return Ok(true) };
+            if self.at.position == pack.count {
+                self.at = Place { pack: self.at.pack + 1, position: 0 };
+                continue;
+            }
+            match store.oid(self.at) {
+                Err(_) => {
+                    report(Problem::Unreadable(self.at));
+                    self.at = Place { pack: self.at.pack + 1, position: 0 };
+                }
+                Ok(oid) => {
+                    work += self.check_one(store, oid, report);
+                    self.at.position += 1;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn check_one(&mut self, store: &mut Store, oid: Oid, report: &mut dyn FnMut(Problem)) -> usize {
+        match store.check(self.at, oid, report) {
+            Ok(size) => {
+                self.count += 1;
+                size + 256
+            }
+            Err(_) => {
+                report(Problem::Damaged(oid));
+                256
+            }
+        }
+    }
+}
+
+impl Default for Check {
+    fn default() -> Check {
+        Check::new()
+    }
+}
+
+impl Store<'_> {
+    /// Checks one object; answers its size.
+    fn check(&mut self, place: Place, oid: Oid, report: &mut dyn FnMut(Problem)) -> Result<usize> {
+        let record = self.record(place)?;
+        self.check_header(place, &record)?;
+        if record.size > HELD_MAX as u64 {
+            let is = self.hash_stream(place, record.kind, record.size, record.offset)?;
+            return if is == oid { Ok(STEP_MAX) } else { Err(Error::Corrupt) };
+        }
+        let (kind, content) = self.read(place)?;
+        let mut hasher = Hasher::new(self.format);
+        super::hash_header(&mut hasher, kind, content.len() as u64);
+        hasher.update(&content);
+        if hasher.finish()? != oid || content.len() as u64 != record.size {
+            return Err(Error::Corrupt);
+        }
+        let mut failed = None;
+        object::references(kind, &content, self.format, &mut |to, kind| match self.kind(&to) {
+            Ok(Some(is)) if is == kind => {}
+            Ok(_) => report(Problem::Broken { from: oid, to }),
+            Err(error) => failed = Some(error),
+        })?;
+        failed.map_or(Ok(content.len()), Err)
+    }
+
+    /// The entry's own header says what the index says: copies of it lead readers elsewhere if not.
+    fn check_header(&mut self, place: Place, record: &Record) -> Result<()> {
+        let source = Source::Pack(self.pack(place.pack)?.number);
+        let (header, _) = self.header(source, record.offset)?;
+        let is_right = match (header.form, record.base) {
+            (Form::Whole(kind), Base::None) => kind == record.kind && header.size == record.size,
+            (Form::OfsDelta(distance), Base::Inside(position)) => {
+                let base = self.record(Place { position, ..place })?;
+                record.offset.checked_sub(distance) == Some(base.offset)
+            }
+            (Form::RefDelta(oid), Base::Inside(position)) => {
+                self.oid(Place { position, ..place })? == oid
+            }
+            (Form::RefDelta(oid), Base::Outside) => self.find(&oid)?.is_some(),
+            _ => false,
+        };
+        if is_right { Ok(()) } else { Err(Error::Corrupt) }
+    }
+
+    fn hash_stream(&mut self, place: Place, kind: Kind, size: u64, offset: u64) -> Result<Oid> {
+        let source = Source::Pack(self.pack(place.pack)?.number);
+        let (_, at) = self.header(source, offset)?;
+        let mut hasher = Hasher::new(self.format);
+        super::hash_header(&mut hasher, kind, size);
+        self.inflate_from(source, at, &mut |_, bytes| {
+            hasher.update(bytes);
+            Ok(())
+        })?;
+        hasher.finish()
+    }
+}
