@@ -11,6 +11,7 @@ extern crate std;
 mod abi;
 pub mod error;
 pub mod flate;
+pub mod gc;
 pub mod hash;
 pub mod host;
 pub mod limits;

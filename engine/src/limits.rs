@@ -49,6 +49,10 @@ pub const CLOSE_STEP: usize = 10_000;
 pub const WALK_MAX: usize = 400_000;
 /// Commits that a bounded search looks at.
 pub const ANCESTORS_MAX: usize = 20_000;
+/// Small packs that are left alone, so that not every push merges.
+pub const SMALL_PACKS_MAX: usize = 16;
+/// Rows of packs that were merged stay so long for those who still read them.
+pub const GRACE_SECONDS: u64 = 3600;
 
 const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
 const _: () = assert!(CHAIN_MAX < DEPTH_MAX);

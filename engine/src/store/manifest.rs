@@ -1,7 +1,9 @@
 //! The row that every request reads first: what the repository is, and its packs. Knows no object.
 
+use super::keys::{self, Part, SMALL_COUNT};
 use crate::error::{Error, Result};
 use crate::hash::Format;
+use crate::limits::ROW_MAX;
 use alloc::vec::Vec;
 
 /// One pack, as its row says.
@@ -19,6 +21,33 @@ pub struct Pack {
     pub firsts: Vec<u64>,
 }
 
+/// A pack that is no longer listed: its rows stay for those who still read them.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+pub struct Retired {
+    pub number: u32,
+    /// Seconds since 1970.
+    pub time: u64,
+    /// Rows of data, of ids and of records.
+    pub rows: [u32; 3],
+}
+
+impl Retired {
+    pub fn new(pack: &Pack, time: u64) -> Retired {
+        let pages = pack.firsts.len() as u32;
+        let records = if pack.count <= SMALL_COUNT { 0 } else { pages };
+        let data = pack.size.div_ceil(ROW_MAX as u64) as u32;
+        Retired { number: pack.number, time, rows: [data, pages, records] }
+    }
+
+    /// The keys of its rows.
+    pub fn keys(&self) -> Vec<[u8; 11]> {
+        let parts = [Part::Data, Part::Ids, Part::Records].into_iter().zip(self.rows);
+        let keys = |(part, rows)| (0..rows).map(move |page| keys::page(self.number, part, page));
+        parts.flat_map(keys).collect()
+    }
+}
+
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Manifest {
@@ -32,6 +61,7 @@ pub struct Manifest {
     pub next_log: u64,
     /// The oldest first.
     pub packs: Vec<Pack>,
+    pub retired: Vec<Retired>,
 }
 
 const VERSION: u8 = 1;
@@ -39,8 +69,8 @@ const VERSION: u8 = 1;
 impl Manifest {
     /// An empty repository's.
     pub fn new(format: Format, head: &[u8]) -> Manifest {
-        let (head, packs) = (head.to_vec(), Vec::new());
-        Manifest { format, head, is_tight: true, next_pack: 0, next_log: 0, packs }
+        let (head, packs, retired) = (head.to_vec(), Vec::new(), Vec::new());
+        Manifest { format, head, is_tight: true, next_pack: 0, next_log: 0, packs, retired }
     }
 
     /// Bytes that the packs' entries take together.
@@ -55,6 +85,12 @@ impl Manifest {
         out.extend(&self.head);
         out.extend(self.next_pack.to_le_bytes());
         out.extend(self.next_log.to_le_bytes());
+        out.extend((self.retired.len() as u32).to_le_bytes());
+        for retired in &self.retired {
+            out.extend(retired.number.to_le_bytes());
+            out.extend(retired.time.to_le_bytes());
+            retired.rows.iter().for_each(|rows| out.extend(rows.to_le_bytes()));
+        }
         for pack in &self.packs {
             out.extend(pack.number.to_le_bytes());
             out.extend(pack.count.to_le_bytes());
@@ -86,6 +122,12 @@ fn read(from: &mut Reader) -> Option<Manifest> {
     let head = from.take(size as usize)?.to_vec();
     let next_pack = from.four()?;
     let next_log = from.eight()?;
+    let mut retired = Vec::new();
+    for _ in 0..from.four()? {
+        let (number, time) = (from.four()?, from.eight()?);
+        let rows = [from.four()?, from.four()?, from.four()?];
+        retired.push(Retired { number, time, rows });
+    }
     let mut packs = Vec::new();
     while !from.0.is_empty() {
         let (number, count, size) = (from.four()?, from.four()?, from.eight()?);
@@ -97,7 +139,7 @@ fn read(from: &mut Reader) -> Option<Manifest> {
         let firsts = (0..pages).map(|_| from.eight()).collect::<Option<Vec<u64>>>()?;
         packs.push(Pack { number, count, size, trailer, firsts });
     }
-    Some(Manifest { format, head, is_tight, next_pack, next_log, packs })
+    Some(Manifest { format, head, is_tight, next_pack, next_log, packs, retired })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -132,6 +174,7 @@ mod tests {
             let firsts = [0, 1 << 63].to_vec();
             manifest.packs.push(Pack { number, count: 7, size: 1 << 33, trailer, firsts });
         }
+        manifest.retired.push(Retired { number: 1, time: 2, rows: [3, 4, 5] });
         let bytes = manifest.write();
         assert_eq!(Manifest::read(&bytes), Ok(manifest));
         assert_eq!(Manifest::read(&bytes[..bytes.len() - 1]), Err(Error::Corrupt));

@@ -6,6 +6,7 @@ pub mod export;
 pub mod import;
 mod keys;
 mod manifest;
+pub mod merge;
 mod objects;
 mod packs;
 pub mod push;
@@ -80,8 +81,17 @@ impl<'h> Store<'h> {
     /// Reads the manifest again, after a commit that expected an older one.
     fn reload(&mut self) -> Result<()> {
         self.manifest_row = self.host.get(keys::MANIFEST).ok_or(Error::Corrupt)?;
-        self.manifest = Manifest::read(&self.manifest_row)?;
+        let manifest = Manifest::read(&self.manifest_row)?;
+        self.adopt(manifest);
         Ok(())
+    }
+
+    /// Goes on with another manifest. Contents are known by slots of the one before.
+    fn adopt(&mut self, manifest: Manifest) {
+        if manifest.packs != self.manifest.packs {
+            self.contents = Ring::new(RING_MAX);
+        }
+        self.manifest = manifest;
     }
 }
 

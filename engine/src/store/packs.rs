@@ -53,10 +53,15 @@ impl Store<'_> {
     /// The id of what is at a place.
     pub fn oid(&mut self, place: Place) -> Result<Oid> {
         let rank = self.record(place)?.rank;
-        let number = self.pack(place.pack)?.number;
+        Ok(self.id_at(place.pack, rank)?.0)
+    }
+
+    /// The id of a rank in a pack, and the position of its object.
+    pub(super) fn id_at(&mut self, slot: u32, rank: u32) -> Result<(Oid, u32)> {
+        let number = self.pack(slot)?.number;
         let (page, at) = split(rank);
         let row = self.index_page(number, Part::Ids, page)?;
-        Ok(index::id_at(&row, at, self.format)?.0)
+        index::id_at(&row, at, self.format)
     }
 
     /// The pack in this slot of the manifest.

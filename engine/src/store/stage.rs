@@ -145,7 +145,7 @@ impl Store<'_> {
         let is_done = self.host.commit(&expects, &writes);
         self.manifest_row = if is_done { row } else { before };
         if is_done {
-            self.manifest = manifest;
+            self.adopt(manifest);
         }
         is_done
     }

@@ -2,6 +2,7 @@
 
 use crate::git::{Git, history};
 use engine::error::{Error, Result};
+use engine::gc::Upkeep;
 use engine::hash::{Format, Oid};
 use engine::limits;
 use engine::memory::Memory;
@@ -161,11 +162,27 @@ fn small_thin_pushes_add_up_to_one_history() {
         before = Some(id);
     }
     let last = ids.last().expect("commits");
-    let whole = fetch(&mut host, &[last], &[], false);
-    assert_eq!(ids_of(&whole), git.objects(&["main"]));
-    let part = fetch(&mut host, &[ids[40]], &[ids[30]], false);
-    let revisions = [ids[40].to_owned(), format!("^{}", ids[30])];
-    assert_eq!(ids_of(&part), git.objects(&revisions.each_ref().map(String::as_str)));
+    let judge = |host: &mut Memory| {
+        let whole = fetch(host, &[last], &[], false);
+        assert_eq!(ids_of(&whole), git.objects(&["main"]));
+        let part = fetch(host, &[ids[40]], &[ids[30]], false);
+        let revisions = [ids[40].to_owned(), format!("^{}", ids[30])];
+        assert_eq!(ids_of(&part), git.objects(&revisions.each_ref().map(String::as_str)));
+        assert_eq!(check(host).1, []);
+    };
+    judge(&mut host);
+    let rows = host.rows.len();
+    for time in [10, 10 + limits::GRACE_SECONDS, 11 + limits::GRACE_SECONDS] {
+        upkeep(&mut host, time);
+        judge(&mut host);
+    }
+    assert!(host.rows.len() < ids.len() + 20, "{} rows, {} before", host.rows.len(), rows);
+}
+
+fn upkeep(host: &mut Memory, time: u64) {
+    let mut store = Store::open(host).expect("readable").expect("a repository");
+    let mut upkeep = Upkeep::new(time, u64::MAX);
+    while !upkeep.step(&mut store).expect("a step") {}
 }
 
 #[test]
