@@ -7,7 +7,7 @@ GZIP_MAX := 46080
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
-.PHONY: help engine
+.PHONY: help engine size test check conformance
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -15,3 +15,17 @@ help: ## Show this list
 
 engine: ## Compile the engine to dist/engine.wasm
 	@engine/build/module.sh
+
+size: engine ## Show the module's bytes by room; fail over the limits. TOP=20: the largest functions too
+	@cargo run --quiet --package conformance --bin size -- $(SIZE_MAX) $(GZIP_MAX) $(TOP)
+
+test: engine ## Build everything and pass every test
+	@engine/build/test.sh
+
+check: ## What must pass before a change lands: format, clippy, tests, size
+	@engine/build/format.sh
+	@engine/build/lint.sh
+	@$(MAKE) --no-print-directory test size
+
+conformance: engine ## Compare with real git, from outside. CASE=name: only that
+	@engine/build/conformance.sh $(CASE)

@@ -43,3 +43,10 @@ apt_update() {
     [ "$(id -u)" = 0 ] || fail "apt-get update needs root." "Run it as root once, then make again."
     apt-get update -qq >&2
 }
+
+# Components that a minimal rustup leaves out: name, and the program that it brings.
+has_component() {
+    has "$2" && "$2" --version >/dev/null 2>&1 && return
+    say "rustup component add $1"
+    rustup component add "$1" >&2 || fail "$1 is missing." "Install it: rustup component add $1"
+}

@@ -37,4 +37,4 @@ trap 'rm -rf "$work"' EXIT
 "$binaryen/wasm-opt" "${wasm_features[@]}" --strip-debug "$work/named.wasm" -o "$work/engine.wasm"
 mv "$work/named.wasm" dist/engine.named.wasm
 mv "$work/engine.wasm" dist/engine.wasm
-say "dist/engine.wasm: $(wc -c <dist/engine.wasm) bytes, $(gzip -9c dist/engine.wasm | wc -c) gzipped"
+say "dist/engine.wasm: $(wc -c <dist/engine.wasm) bytes"

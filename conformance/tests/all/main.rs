@@ -1,0 +1,3 @@
+//! All tests of the outside view, in one program.
+
+mod abi;

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Every test there is. The server is built once, as people run it: wasmtime takes minutes.
+source "$(dirname "$0")/common.sh"
+
+say "cargo test --package engine"
+cargo test --package engine
+say "cargo test --package gitcell; the first time takes some minutes"
+cargo test --release --package gitcell
+engine/build/conformance.sh
