@@ -32,6 +32,7 @@ pub enum Error {
     CutShort = 15,
     RepositoryFull = 16,
     Busy = 17,
+    NothingSelected = 18,
     /// The store holds what this engine did not write.
     Corrupt = 64,
 }
@@ -61,6 +62,7 @@ impl Error {
             Error::DeltaTooDeep => "a delta chain in the pack is too deep",
             Error::CutShort => "the request ended before it was complete",
             Error::RepositoryFull => "the repository has reached its size limit",
+            Error::NothingSelected => "no commits selected for shallow requests",
             Error::Busy => "too many pushes at once: try again",
             Error::Corrupt => "the repository's stored data is damaged",
         }

@@ -74,6 +74,14 @@ impl Bits {
         is_new
     }
 
+    /// Takes an object out.
+    pub fn take(&mut self, place: Place) {
+        let pack = self.packs.get_mut(place.pack as usize);
+        if let Some(word) = pack.and_then(|pack| pack.get_mut(word_of(place))) {
+            *word &= !(1 << (place.position % 64));
+        }
+    }
+
     pub fn count(&self) -> u32 {
         self.packs.iter().flatten().map(|word| word.count_ones()).sum()
     }

@@ -2,7 +2,7 @@
 //! first, until only what the client has is left. Knows no tree.
 
 use super::trees::Trees;
-use super::{Ask, add_tag};
+use super::{Ask, Cut, add_tag};
 use crate::error::{Error, Result};
 use crate::limits::{STEP_MAX, WALK_MAX};
 use crate::object::{Commit, Kind};
@@ -41,7 +41,8 @@ impl Commits {
                 _ => _ = has.add(place),
             }
         }
-        for oid in &ask.wants {
+        let more = ask.cut.as_ref().map_or(&[][..], |cut| &cut.wants);
+        for oid in ask.wants.iter().chain(more) {
             let (place, kind) = add_tag(store, *oid, send)?;
             match kind {
                 Kind::Commit if has.has(place) => {}
@@ -65,7 +66,13 @@ impl Commits {
     }
 
     /// Follows some commits. True: there are no more that the client may lack.
-    pub fn step(&mut self, store: &mut Store, send: &mut Bits, has: &mut Bits) -> Result<bool> {
+    pub fn step(
+        &mut self,
+        store: &mut Store,
+        cut: Option<&Cut>,
+        send: &mut Bits,
+        has: &mut Bits,
+    ) -> Result<bool> {
         let mut work = 0;
         while self.wanted > 0 && work < STEP_MAX {
             let Some(Open { place, is_wanted, .. }) = self.open.pop() else { break };
@@ -75,6 +82,13 @@ impl Commits {
             let is_had = has.has(place);
             if !is_had {
                 self.found.push(place);
+            }
+            let is_end = |cut: &Cut| match is_had {
+                true => cut.client.has(place),
+                false => cut.stops.has(place),
+            };
+            if cut.is_some_and(is_end) {
+                continue;
             }
             for parent in Commit::read(&content, store.format())?.parents() {
                 let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
@@ -91,9 +105,27 @@ impl Commits {
     }
 
     /// The search for what these commits hold.
-    pub fn end(&mut self, has: &Bits, is_thin: bool) -> Trees {
+    pub fn end(
+        &mut self,
+        store: &mut Store,
+        ask: &Ask,
+        send: &mut Bits,
+        has: &Bits,
+    ) -> Result<Trees> {
         let mut commits = core::mem::take(&mut self.found);
         commits.retain(|place| !has.has(*place));
-        Trees::new(commits, core::mem::take(&mut self.others), is_thin)
+        if ask.filter.as_ref().is_some_and(|filter| !filter.takes(Kind::Commit)) {
+            // Only those that were asked for by their ids are sent.
+            commits.iter().for_each(|place| send.take(*place));
+            for oid in &ask.wants {
+                let (place, kind) = add_tag(store, *oid, send)?;
+                if kind == Kind::Commit {
+                    send.add(place);
+                }
+            }
+        }
+        let stops = ask.cut.as_ref().map_or(Bits::none(), |cut| cut.stops.clone());
+        let filter = ask.filter.clone().unwrap_or_default();
+        Ok(Trees::new(commits, core::mem::take(&mut self.others), stops, filter, ask.thin))
     }
 }

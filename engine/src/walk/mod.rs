@@ -2,11 +2,15 @@
 //! the client lacks, `trees` what they hold that it lacks.
 
 mod commits;
+mod filter;
 mod reach;
+mod shallow;
 mod trees;
 
 pub use crate::store::export::Selection;
+pub use filter::Filter;
 pub use reach::{is_ancestor, is_reachable, is_ready};
+pub use shallow::{Cut, Deepen};
 
 use crate::error::{Error, Result};
 use crate::hash::Oid;
@@ -24,8 +28,12 @@ pub struct Ask {
     pub commons: Vec<Oid>,
     /// Annotated tags whose objects are sent are sent too.
     pub include_tag: bool,
-    /// Deltas may lean on objects that the client has but is not sent.
+    /// Deltas may lean on objects that the client has but is not sent. Not with a filter: what a
+    /// partial clone has is not known.
     pub thin: bool,
+    /// Where history is cut; `None`: nowhere.
+    pub cut: Option<Cut>,
+    pub filter: Option<Filter>,
 }
 
 /// The search for the objects to send, a bounded step at a time.
@@ -49,7 +57,8 @@ enum State {
 impl Walk {
     pub fn new(store: &mut Store, ask: Ask) -> Result<Walk> {
         let (send, has) = (Bits::new(store), Bits::new(store));
-        if ask.commons.is_empty() && store.is_tight() && wants_all(store, &ask.wants)? {
+        let is_whole = ask.commons.is_empty() && ask.cut.is_none() && ask.filter.is_none();
+        if is_whole && store.is_tight() && wants_all(store, &ask.wants)? {
             return Ok(Walk { ask, state: State::Everything, send, has });
         }
         Walk::thorough(store, ask)
@@ -57,6 +66,7 @@ impl Walk {
 
     /// A walk that looks at every object, even where the store could answer at once.
     pub fn thorough(store: &mut Store, ask: Ask) -> Result<Walk> {
+        let ask = Ask { thin: ask.thin && ask.filter.is_none(), ..ask };
         let (mut send, mut has) = (Bits::new(store), Bits::new(store));
         let commits = Commits::new(store, &ask, &mut send, &mut has)?;
         Ok(Walk { ask, state: State::Commits(commits), send, has })
@@ -66,8 +76,8 @@ impl Walk {
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
         match &mut self.state {
             State::Commits(commits) => {
-                if commits.step(store, &mut self.send, &mut self.has)? {
-                    let trees = commits.end(&self.has, self.ask.thin);
+                if commits.step(store, self.ask.cut.as_ref(), &mut self.send, &mut self.has)? {
+                    let trees = commits.end(store, &self.ask, &mut self.send, &self.has)?;
                     self.state = State::Trees(trees);
                 }
             }
@@ -77,7 +87,8 @@ impl Walk {
                 }
             }
             State::Tags => {
-                if self.ask.include_tag {
+                let takes_tags = self.ask.filter.as_ref().is_none_or(|only| only.takes(Kind::Tag));
+                if self.ask.include_tag && takes_tags {
                     self.add_tags(store)?;
                 }
                 self.send.remove(&self.has);

@@ -109,7 +109,8 @@ pub fn is_reachable(store: &mut Store, oid: &Oid) -> Result<bool> {
             Target::Symbolic(_) => None,
         }));
     }
-    let ask = Ask { wants, commons: Vec::new(), include_tag: false, thin: false };
+    let (commons, cut, filter) = (Vec::new(), None, None);
+    let ask = Ask { wants, commons, include_tag: false, thin: false, cut, filter };
     let mut walk = Walk::thorough(store, ask)?;
     while !walk.step(store)? {}
     Ok(walk.sends(place))

@@ -1,6 +1,7 @@
 //! What commits hold that the client lacks. A tree is compared with its parents' trees at the same
 //! path: what they hold too is sent with them, or is on the client's side already.
 
+use super::filter::Filter;
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 use crate::limits::{STEP_MAX, WALK_MAX};
@@ -8,6 +9,7 @@ use crate::object::{self, Commit, Entry, Kind};
 use crate::store::bits::Bits;
 use crate::store::{Place, Store};
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -16,12 +18,20 @@ pub struct Trees {
     commits: Vec<Place>,
     others: Vec<(Place, Kind)>,
     open: Vec<Open>,
+    /// Commits whose parents are not sent, nor had.
+    stops: Bits,
+    filter: Filter,
+    /// Nothing is filtered.
+    is_plain: bool,
+    depths: Depths,
     is_thin: bool,
 }
 
 /// A tree to look at, and the trees that hold what need not be sent again.
 struct Open {
     tree: Place,
+    /// How deep below a commit's tree is what it holds; 0 for a tree that was asked for by its id.
+    holds: u64,
     known: Vec<Known>,
 }
 
@@ -36,8 +46,16 @@ struct Known {
 const PARENTS_MAX: usize = 4;
 
 impl Trees {
-    pub fn new(commits: Vec<Place>, others: Vec<(Place, Kind)>, is_thin: bool) -> Trees {
-        Trees { commits, others, open: Vec::new(), is_thin }
+    pub fn new(
+        commits: Vec<Place>,
+        others: Vec<(Place, Kind)>,
+        stops: Bits,
+        filter: Filter,
+        is_thin: bool,
+    ) -> Trees {
+        let is_plain = filter == Filter::default();
+        let (open, depths) = (Vec::new(), Depths { packs: Vec::new() });
+        Trees { commits, others, open, stops, filter, is_plain, depths, is_thin }
     }
 
     /// Looks at some trees. True: there are no more.
@@ -49,12 +67,10 @@ impl Trees {
             } else if let Some(commit) = self.commits.pop() {
                 work += self.open_commit(store, commit, send, has)?;
             } else if let Some((place, kind)) = self.others.pop() {
-                match kind {
-                    Kind::Tree if send.add(place) => {
-                        self.open.push(Open { tree: place, known: Vec::new() });
-                    }
-                    Kind::Tree => {}
-                    _ => _ = send.add(place),
+                // It was asked for by its id: the filter is for what it holds.
+                send.add(place);
+                if kind == Kind::Tree && self.depths.enters(store, place, 0) {
+                    self.open.push(Open { tree: place, holds: 0, known: Vec::new() });
                 }
             } else {
                 return Ok(true);
@@ -74,7 +90,8 @@ impl Trees {
         let commit = Commit::read(&content, store.format())?;
         let tree = store.find(&commit.tree)?.ok_or(Error::Corrupt)?;
         let mut known = Vec::new();
-        for parent in commit.parents().take(PARENTS_MAX) {
+        let parents = if self.stops.has(place) { 0 } else { PARENTS_MAX };
+        for parent in commit.parents().take(parents) {
             let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
             let is_had = has.has(parent);
             if is_had || send.has(parent) {
@@ -87,8 +104,8 @@ impl Trees {
                 known.push(Known { tree, is_had });
             }
         }
-        if !has.has(tree) && send.add(tree) {
-            self.open.push(Open { tree, known });
+        if !has.has(tree) {
+            self.add_tree(store, Open { tree, holds: 1, known }, send)?;
         }
         Ok(content.len() + 256)
     }
@@ -130,16 +147,66 @@ impl Trees {
             if is_known {
                 continue;
             }
-            let place = store.find(&entry.oid)?.ok_or(Error::Corrupt)?;
-            if has.has(place) || !send.add(place) || !entry.is_tree() {
+            let depth = open.holds;
+            if !entry.is_tree() && self.filter.takes_no_blob() {
                 continue;
+            }
+            let place = store.find(&entry.oid)?.ok_or(Error::Corrupt)?;
+            if has.has(place) {
+                continue;
+            }
+            if entry.is_tree() {
+                self.add_tree(
+                    store,
+                    Open { tree: place, holds: depth + 1, known: subtrees },
+                    send,
+                )?;
+            } else if self.is_plain || self.filter.takes_blob(&store.record(place)?, depth) {
+                send.add(place);
+            }
+        }
+        Ok(content.len() + 256)
+    }
+
+    /// Adds a tree, as far as the filter lets it through, and opens it if it may hold more.
+    fn add_tree(&mut self, store: &Store, open: Open, send: &mut Bits) -> Result<()> {
+        let Open { tree, holds, .. } = open;
+        if !self.filter.enters(holds - 1) {
+            return Ok(());
+        }
+        let holds = if self.filter.counts_depth() { holds } else { 0 };
+        if self.depths.enters(store, tree, holds) {
+            if self.filter.takes(Kind::Tree) {
+                send.add(tree);
             }
             if self.open.len() >= WALK_MAX {
                 return Err(Error::TooLarge);
             }
-            self.open.push(Open { tree: place, known: subtrees });
+            self.open.push(open);
         }
-        Ok(content.len() + 256)
+        Ok(())
+    }
+}
+
+/// How near to a commit's tree each tree was seen: nearer, more of what it holds may be sent.
+struct Depths {
+    packs: Vec<Vec<u8>>,
+}
+
+impl Depths {
+    /// Whether a tree was not seen so near before; notes it.
+    fn enters(&mut self, store: &Store, place: Place, depth: u64) -> bool {
+        if self.packs.is_empty() {
+            self.packs = store.counts().map(|count| vec![u8::MAX; count as usize]).collect();
+        }
+        let depth = depth.min(u64::from(u8::MAX - 1)) as u8;
+        let pack = self.packs.get_mut(place.pack as usize);
+        let Some(seen) = pack.and_then(|pack| pack.get_mut(place.position as usize)) else {
+            return false;
+        };
+        let is_nearer = depth < *seen;
+        *seen = depth.min(*seen);
+        is_nearer
     }
 }
 

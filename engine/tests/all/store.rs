@@ -11,7 +11,7 @@ use engine::store::check::{Check, Problem};
 use engine::store::export::{Export, Options};
 use engine::store::import::Import;
 use engine::store::push::{self, Record, Update};
-use engine::walk::{Ask, Walk};
+use engine::walk::{Ask, Filter, Walk};
 
 const RECORD: Record = Record { time: 1, caller: b"me", options: &[] };
 
@@ -51,9 +51,13 @@ fn push(host: &mut Memory, pack: &[u8], refs: &[(&str, Option<&str>, Option<&str
 }
 
 fn fetch(host: &mut Memory, wants: &[&str], commons: &[&str], thin: bool) -> Vec<u8> {
-    let mut store = Store::open(host).expect("readable").expect("a repository");
     let ids = |ids: &[&str]| ids.iter().map(|id| oid(id)).collect::<Vec<Oid>>();
-    let ask = Ask { wants: ids(wants), commons: ids(commons), include_tag: false, thin };
+    let (wants, commons) = (ids(wants), ids(commons));
+    answer(host, Ask { wants, commons, include_tag: false, thin, cut: None, filter: None })
+}
+
+fn answer(host: &mut Memory, ask: Ask) -> Vec<u8> {
+    let mut store = Store::open(host).expect("readable").expect("a repository");
     let mut walk = Walk::new(&mut store, ask).expect("a walk");
     while !walk.step(&mut store).expect("a step") {}
     let mut out = Vec::new();
@@ -271,5 +275,42 @@ fn a_check_reads_every_object_and_names_the_damaged_ones() {
         damaged.rows.get_mut(&key).expect("it is there")[at] ^= 4;
         let (whole, problems) = check(&mut damaged);
         assert!(!problems.is_empty() && whole < count, "the byte at {at} was not missed");
+    }
+}
+
+#[test]
+fn a_filter_leaves_out_what_git_leaves_out() {
+    let git = source("filter", 80);
+    let main = git.text(&["rev-parse", "main"]);
+    let tree = git.text(&["rev-parse", "main^{tree}"]);
+    let mut host = new_store();
+    let pack = git.pack(&["main"], &["--delta-base-offset"]);
+    push(&mut host, &pack, &[("refs/heads/main", None, Some(&main))]).expect("a push");
+    for want in [&main, &tree] {
+        for filter in [
+            "blob:none",
+            "blob:limit=2500",
+            "blob:limit=3k",
+            "tree:0",
+            "tree:1",
+            "tree:2",
+            "tree:3",
+            "tree:4",
+            "object:type=commit",
+            "object:type=tree",
+            "object:type=blob",
+            "object:type=tag",
+            "combine:tree:3+object:type=tree",
+            "combine:object:type=tree+object:type=blob",
+        ] {
+            let spec = Filter::read(filter.as_bytes()).expect("a filter");
+            let (wants, filter_option) = (vec![oid(want)], Some(spec));
+            let (commons, cut) = (Vec::new(), None);
+            let ask =
+                Ask { wants, commons, include_tag: false, thin: true, cut, filter: filter_option };
+            let pack = answer(&mut host, ask);
+            let option = format!("--filter={filter}");
+            assert_eq!(ids_of(&pack), git.objects(&[&option, want]), "{filter} {want}");
+        }
     }
 }

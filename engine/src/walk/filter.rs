@@ -1,0 +1,170 @@
+//! Which objects a partial clone leaves out: the filter specifications of `git rev-list --filter`.
+//! An object that was asked for by its id is never left out.
+
+use crate::error::{Error, Result};
+use crate::object::Kind;
+use crate::pack::index::Record;
+
+/// What is left out; every part must let an object through.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(Debug))]
+pub struct Filter {
+    /// Blobs of at least so many bytes are left out.
+    blob_limit: Option<u64>,
+    /// Trees and blobs so far below a commit's tree, or farther, are left out.
+    tree_depth: Option<u64>,
+    /// Objects of other types are left out; a second type leaves out everything.
+    kind: Option<Kind>,
+    is_empty: bool,
+}
+
+impl Filter {
+    /// Reads a specification; parts of `combine:` are separated by `+` and percent-encoded.
+    /// `BadRequest` for one that is not known.
+    pub fn read(text: &[u8]) -> Result<Filter> {
+        let mut filter = Filter::default();
+        filter.add(text, 0)?;
+        Ok(filter)
+    }
+
+    fn add(&mut self, text: &[u8], depth: usize) -> Result<()> {
+        const NESTED_MAX: usize = 4;
+        if let Some(parts) = text.strip_prefix(b"combine:") {
+            if depth == NESTED_MAX {
+                return Err(Error::BadRequest);
+            }
+            for part in parts.split(|byte| *byte == b'+') {
+                self.add(&decode(part)?, depth + 1)?;
+            }
+        } else if text == b"blob:none" {
+            self.blob_limit = Some(0);
+        } else if let Some(limit) = text.strip_prefix(b"blob:limit=") {
+            let limit = number(limit)?;
+            self.blob_limit = Some(self.blob_limit.map_or(limit, |other| other.min(limit)));
+        } else if let Some(depth) = text.strip_prefix(b"tree:") {
+            let depth = number(depth)?;
+            self.tree_depth = Some(self.tree_depth.map_or(depth, |other| other.min(depth)));
+        } else if let Some(name) = text.strip_prefix(b"object:type=") {
+            let kinds = [Kind::Commit, Kind::Tree, Kind::Blob, Kind::Tag];
+            let kind = kinds.into_iter().find(|kind| kind.name().as_bytes() == name);
+            let kind = kind.ok_or(Error::BadRequest)?;
+            self.is_empty |= self.kind.is_some_and(|other| other != kind);
+            self.kind = Some(kind);
+        } else {
+            return Err(Error::BadRequest);
+        }
+        Ok(())
+    }
+
+    /// Whether an object of this type is sent.
+    pub fn takes(&self, kind: Kind) -> bool {
+        !self.is_empty && self.kind.is_none_or(|only| only == kind)
+    }
+
+    /// Whether this blob, so deep below a commit's tree, is sent.
+    pub fn takes_blob(&self, record: &Record, depth: u64) -> bool {
+        self.takes(Kind::Blob)
+            && self.blob_limit.is_none_or(|limit| record.size < limit)
+            && self.tree_depth.is_none_or(|limit| depth < limit)
+    }
+
+    /// Whether no blob is sent, whatever its size: then none needs to be looked up.
+    pub fn takes_no_blob(&self) -> bool {
+        !self.takes(Kind::Blob) || self.blob_limit == Some(0)
+    }
+
+    /// Whether a tree so deep is looked into: some of what it holds may be sent.
+    pub fn enters(&self, depth: u64) -> bool {
+        !self.is_empty
+            && self.tree_depth.is_none_or(|limit| depth < limit)
+            && matches!(self.kind, None | Some(Kind::Tree | Kind::Blob))
+    }
+
+    /// Whether what a tree holds depends on where it is.
+    pub fn counts_depth(&self) -> bool {
+        self.tree_depth.is_some()
+    }
+}
+
+/// A number with a unit: `k`, `m` or `g`, of 1024 each.
+fn number(text: &[u8]) -> Result<u64> {
+    let (digits, shift) = match text.split_last() {
+        Some((b'k' | b'K', digits)) => (digits, 10),
+        Some((b'm' | b'M', digits)) => (digits, 20),
+        Some((b'g' | b'G', digits)) => (digits, 30),
+        _ => (text, 0),
+    };
+    if digits.is_empty() {
+        return Err(Error::BadRequest);
+    }
+    let mut value = 0u64;
+    for digit in digits {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(Error::BadRequest)?;
+        let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit)));
+        value = next.ok_or(Error::BadRequest)?;
+    }
+    value.checked_mul(1 << shift).ok_or(Error::BadRequest)
+}
+
+/// Undoes percent-encoding.
+fn decode(text: &[u8]) -> Result<alloc::vec::Vec<u8>> {
+    let mut out = alloc::vec::Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let (digits, after) = rest.split_first_chunk::<2>().ok_or(Error::BadRequest)?;
+        let digit = |digit: u8| char::from(digit).to_digit(16).ok_or(Error::BadRequest);
+        out.push((digit(digits[0])? << 4 | digit(digits[1])?) as u8);
+        rest = after;
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_git_writes() {
+        let filter = |blob_limit, tree_depth, kind, is_empty| {
+            Ok(Filter { blob_limit, tree_depth, kind, is_empty })
+        };
+        let check =
+            |text: &str, expect| assert_eq!(Filter::read(text.as_bytes()), expect, "{text}");
+        check("blob:none", filter(Some(0), None, None, false));
+        check("blob:limit=1", filter(Some(1), None, None, false));
+        check("blob:limit=3k", filter(Some(3 << 10), None, None, false));
+        check("tree:2", filter(None, Some(2), None, false));
+        check("object:type=tag", filter(None, None, Some(Kind::Tag), false));
+        check("combine:tree:3+blob:limit=1m", filter(Some(1 << 20), Some(3), None, false));
+        check(
+            "combine:tree%3A3+combine:tree:1%2Bblob%3anone",
+            filter(Some(0), Some(1), None, false),
+        );
+        let two = "combine:object:type=tag+object:type=blob";
+        check(two, filter(None, None, Some(Kind::Blob), true));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        let texts = ["", "blob", "blob:limit=", "blob:limit=x", "blob:limit=99999999999999999999"];
+        let more = [
+            "tree:",
+            "tree:-1",
+            "object:type=bolb",
+            "combine:",
+            "combine:%",
+            "combine:%4",
+            "sparse:x",
+        ];
+        for text in texts.into_iter().chain(more) {
+            assert_eq!(Filter::read(text.as_bytes()), Err(Error::BadRequest), "{text}");
+        }
+        let nested = "combine:".repeat(5) + "blob:none";
+        assert_eq!(Filter::read(nested.as_bytes()), Err(Error::BadRequest));
+    }
+}
