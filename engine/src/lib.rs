@@ -19,5 +19,6 @@ pub mod limits;
 pub mod memory;
 pub mod object;
 pub mod pack;
+mod sort;
 pub mod store;
 pub mod walk;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::host::{Expect, Write};
 use crate::limits::{CLAIMS_MAX, PACKS_MAX, ROW_MAX};
+use crate::sort;
 use alloc::vec::Vec;
 
 /// One ref as the client saw it and wants it; `None`: absent.
@@ -117,7 +118,7 @@ fn try_commit(
     let mut manifest = store.manifest.clone();
     let mut pages: Vec<([u8; 11], &[u8])> = Vec::new();
     let mut tips: Vec<Oid> = changes.iter().filter_map(|change| change.update.new).collect();
-    tips.sort_unstable();
+    sort::values(&mut tips);
     if let Some(import) = import.filter(|import| import.counts().0 > 0) {
         add_pack(&mut manifest, import, &tips, &mut pages)?;
     }

@@ -15,6 +15,7 @@ pub use shallow::{Cut, Deepen};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::object::{self, Kind};
+use crate::sort;
 use crate::store::bits::Bits;
 use crate::store::{Place, Store, Target};
 use alloc::vec::Vec;
@@ -147,7 +148,7 @@ fn add_tag(store: &mut Store, oid: Oid, send: &mut Bits) -> Result<(Place, Kind)
 /// Whether every ref's object is wanted.
 fn wants_all(store: &mut Store, wants: &[Oid]) -> Result<bool> {
     let mut wants = wants.to_vec();
-    wants.sort_unstable();
+    sort::values(&mut wants);
     let mut after = Vec::new();
     loop {
         let refs = store.refs(b"", &after)?;

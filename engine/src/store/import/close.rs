@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::CLOSE_STEP;
 use crate::pack::index::{self, PAGE_COUNT, Record};
+use crate::sort;
 use crate::store::Store;
 use crate::store::keys::{Part, SMALL_COUNT};
 use crate::store::manifest::Pack;
@@ -30,7 +31,7 @@ impl Import {
     pub(super) fn begin_close(&mut self) {
         let mut order: Vec<u32> = (0..self.ids.len() as u32).collect();
         let ids = &self.ids;
-        order.sort_unstable_by(|a, b| ids.bytes(*a).cmp(ids.bytes(*b)));
+        sort::by(&mut order, &|a, b| ids.bytes(a) < ids.bytes(b));
         self.state = State::Closing(Closing { order, next: 0 });
     }
 
@@ -84,7 +85,7 @@ impl Import {
         let mut order: Vec<u32> = (0..count).collect();
         let (ids, entries) = (&self.ids, &self.entries);
         let bytes = |position: u32| ids.bytes(entries.id(position).unwrap_or(0));
-        order.sort_unstable_by(|a, b| bytes(*a).cmp(bytes(*b)));
+        sort::by(&mut order, &|a, b| bytes(a) < bytes(b));
         self.has_doubles |= order.windows(2).any(|two| bytes(two[0]) == bytes(two[1]));
         let mut closed = Closed { rows: Vec::new(), firsts: Vec::new() };
         let mut ranks = vec![0u32; count as usize];

@@ -9,6 +9,7 @@ use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, STEP_MAX};
 use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{Form, Header};
+use crate::sort;
 use crate::store::stage::Source;
 use crate::store::{Place, Store, hash_header};
 use alloc::vec;
@@ -261,20 +262,24 @@ impl Import {
                     stack.push(at);
                     break;
                 };
-                links.push((base, at));
+                links.push(at);
                 at = base;
             }
         }
-        links.sort_unstable();
-        stack.sort_unstable_by(|a, b| b.cmp(a));
+        let base = |child: u32| match self.entries.base(child) {
+            Base::Inside(base) => base,
+            _ => u32::MAX,
+        };
+        sort::by(&mut links, &|a, b| (base(a), a) < (base(b), b));
+        sort::by(&mut stack, &|a, b| a > b);
         let mut order = Vec::with_capacity(self.pending.len());
         while let Some(at) = stack.pop() {
             if is_pending[at as usize] {
                 order.push(at);
             }
-            let from = links.partition_point(|(base, _)| *base < at);
-            let to = links.partition_point(|(base, _)| *base <= at);
-            stack.extend(links[from..to].iter().rev().map(|(_, child)| *child));
+            let from = links.partition_point(|child| base(*child) < at);
+            let to = links.partition_point(|child| base(*child) <= at);
+            stack.extend(links[from..to].iter().rev());
         }
         order
     }
