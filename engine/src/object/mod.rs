@@ -1,6 +1,15 @@
-//! Commits, trees, tags: bytes to meaning. Knows no pack and no store.
+//! Commits, trees, tags: bytes to meaning. Knows no pack and no store. Files: `commit`, `tree` and
+//! `tag` read what a server needs, as leniently as git reads it.
 
-use crate::error::{Error, Result};
+mod commit;
+mod tag;
+mod tree;
+
+pub use commit::Commit;
+pub use tag::Tag;
+pub use tree::{Entries, Entry, entries};
+
+use crate::error::Result;
 use crate::hash::{Format, Oid};
 
 /// The type of an object; the numbers are those of pack entries (gitformat-pack).
@@ -24,6 +33,16 @@ impl Kind {
         }
     }
 
+    pub const fn from_name(name: &[u8]) -> Option<Kind> {
+        match name {
+            b"commit" => Some(Kind::Commit),
+            b"tree" => Some(Kind::Tree),
+            b"blob" => Some(Kind::Blob),
+            b"tag" => Some(Kind::Tag),
+            _ => None,
+        }
+    }
+
     pub const fn from_number(number: u8) -> Option<Kind> {
         match number {
             1 => Some(Kind::Commit),
@@ -35,79 +54,8 @@ impl Kind {
     }
 }
 
-/// What a commit says that a server needs.
-pub struct Commit<'a> {
-    pub tree: Oid,
-    /// The `parent` lines, still as text: read them with `parents()`.
-    pub parents: &'a [u8],
-    /// Seconds, of the committer line; 0 if it cannot be read, as git has it.
-    pub time: u64,
-}
-
-impl<'a> Commit<'a> {
-    pub fn read(content: &'a [u8], format: Format) -> Result<Commit<'a>> {
-        let w = 2 * format.width();
-        let tree = Oid::from_hex(format, content.get(5..5 + w).ok_or(Error::BadObject)?)?;
-        let mut rest = &content[6 + w..];
-        let start = rest;
-        while rest.starts_with(b"parent ") {
-            rest = &rest[8 + w..];
-        }
-        let parents = &start[..start.len() - rest.len()];
-        let mut time = 0;
-        for line in rest.split(|b| *b == b'\n') {
-            if line.starts_with(b"committer ") {
-                let mut it = line.rsplit(|b| *b == b' ');
-                it.next();
-                for d in it.next().unwrap_or_default() {
-                    time = time * 10 + u64::from(d - b'0');
-                }
-                break;
-            }
-        }
-        Ok(Commit { tree, parents, time })
-    }
-    pub fn parents(&self) -> impl Iterator<Item = Oid> + 'a {
-        self.parents
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.is_empty())
-            .filter_map(|l| Oid::from_hex(Format::Sha1, &l[7..]).ok())
-    }
-}
-
-/// One entry of a tree.
-pub struct Entry<'a> {
-    pub mode: u32,
-    pub name: &'a [u8],
-    pub oid: Oid,
-}
-
-impl Entry<'_> {
-    pub fn is_tree(&self) -> bool {
-        self.mode & 0o170_000 == 0o040_000
-    }
-    /// A commit of another repository: never followed.
-    pub fn is_submodule(&self) -> bool {
-        self.mode & 0o170_000 == 0o160_000
-    }
-}
-
-/// The entries of a tree, in order; ends after the first error.
-pub fn entries<'a>(content: &'a [u8], format: Format) -> impl Iterator<Item = Result<Entry<'a>>> {
-    let mut rest = content;
-    core::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let sp = rest.iter().position(|b| *b == b' ')?;
-        let nul = rest.iter().position(|b| *b == 0)?;
-        let mode = rest[..sp].iter().fold(0, |m, d| m * 8 + u32::from(d - b'0'));
-        let name = &rest[sp + 1..nul];
-        let oid = Oid::from_bytes(format, &rest[nul + 1..])?;
-        rest = &rest[nul + 1 + format.width()..];
-        Some(Ok(Entry { mode, name, oid }))
-    })
-}
+/// Gives every object that this one refers to, with the kind that it must be. Commits of other
+/// repositories (submodule links) are left out.
 pub fn references(
     kind: Kind,
     content: &[u8],
@@ -116,50 +64,77 @@ pub fn references(
 ) -> Result<()> {
     match kind {
         Kind::Commit => {
-            let c = Commit::read(content, format)?;
-            each(c.tree, Kind::Tree);
-            c.parents().for_each(|p| each(p, Kind::Commit));
+            let commit = Commit::read(content, format)?;
+            each(commit.tree, Kind::Tree);
+            commit.parents().for_each(|parent| each(parent, Kind::Commit));
         }
         Kind::Tree => {
-            for e in entries(content, format) {
-                let e = e?;
-                if !e.is_submodule() {
-                    each(e.oid, if e.is_tree() { Kind::Tree } else { Kind::Blob });
+            for entry in entries(content, format) {
+                let entry = entry?;
+                if entry.is_tree() {
+                    each(entry.oid, Kind::Tree);
+                } else if !entry.is_submodule() {
+                    each(entry.oid, Kind::Blob);
                 }
             }
         }
         Kind::Tag => {
-            let t = Tag::read(content, format)?;
-            each(t.oid, t.kind);
+            let tag = Tag::read(content, format)?;
+            each(tag.oid, tag.kind);
         }
         Kind::Blob => {}
     }
     Ok(())
 }
 
-/// What a tag says that a server needs.
-pub struct Tag<'a> {
-    pub oid: Oid,
-    pub kind: Kind,
-    pub name: &'a [u8],
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use alloc::vec::Vec;
 
-impl<'a> Tag<'a> {
-    pub fn read(content: &'a [u8], format: Format) -> Result<Tag<'a>> {
-        let w = 2 * format.width();
-        let oid = Oid::from_hex(format, &content[7..7 + w])?;
-        let k = &content[8 + w + 5..];
-        let kind = match k[0] {
-            b'c' => Kind::Commit,
-            b'b' => Kind::Blob,
-            _ => {
-                if k[1] == b'r' {
-                    Kind::Tree
-                } else {
-                    Kind::Tag
-                }
-            }
-        };
-        Ok(Tag { oid, kind, name: b"" })
+    fn check(kind: Kind, content: &[u8], expect: Result<&[(u8, Kind)]>) {
+        let mut found = Vec::new();
+        let outcome = references(kind, content, Format::Sha1, &mut |oid, kind| {
+            found.push((oid.as_bytes()[0], kind));
+        });
+        assert_eq!(outcome.map(|()| found.as_slice()), expect, "{}", kind.name());
+    }
+
+    #[test]
+    fn names_and_numbers_lead_back() {
+        for kind in [Kind::Commit, Kind::Tree, Kind::Blob, Kind::Tag] {
+            assert_eq!(Kind::from_name(kind.name().as_bytes()), Some(kind));
+            assert_eq!(Kind::from_number(kind as u8), Some(kind));
+        }
+        assert_eq!(Kind::from_name(b"Blob"), None);
+        assert_eq!(Kind::from_name(b"blob "), None);
+        assert_eq!(Kind::from_number(0), None);
+        assert_eq!(Kind::from_number(5), None);
+    }
+
+    #[test]
+    fn every_reference_has_its_kind() {
+        let [tree, one, two] = ["01", "02", "03"].map(|pair| pair.repeat(20));
+        let commit = alloc::format!("tree {tree}\nparent {one}\nparent {two}\n\n");
+        let expect = [(1, Kind::Tree), (2, Kind::Commit), (3, Kind::Commit)];
+        check(Kind::Commit, commit.as_bytes(), Ok(&expect));
+        let tag = alloc::format!("object {one}\ntype tree\ntag name\ntagger ");
+        check(Kind::Tag, tag.as_bytes(), Ok(&[(2, Kind::Tree)]));
+        check(Kind::Blob, b"tree", Ok(&[]));
+    }
+
+    #[test]
+    fn submodule_links_are_left_out() {
+        let mut tree = Vec::new();
+        for (number, mode) in ["40000", "160000", "100644", "120000"].iter().enumerate() {
+            tree.extend_from_slice(mode.as_bytes());
+            tree.extend_from_slice(b" name\0");
+            tree.extend_from_slice(&[number as u8; 20]);
+        }
+        check(Kind::Tree, &tree, Ok(&[(0, Kind::Tree), (2, Kind::Blob), (3, Kind::Blob)]));
+        check(Kind::Tree, &tree[1..tree.len() - 1], Err(Error::BadObject));
+        check(Kind::Commit, b"", Err(Error::BadObject));
+        check(Kind::Tag, b"", Err(Error::BadObject));
     }
 }
