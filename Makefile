@@ -7,11 +7,14 @@ GZIP_MAX := 46080
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
-.PHONY: help engine size test check conformance
+.PHONY: help serve engine size test check conformance
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+serve: engine ## Serve on 127.0.0.1:8080 (LISTEN) with data in ./data (DATA). OPEN=1: without tokens
+	@LISTEN=$(LISTEN) DATA=$(DATA) OPEN=$(OPEN) engine/build/serve.sh
 
 engine: ## Compile the engine to dist/engine.wasm
 	@engine/build/module.sh
