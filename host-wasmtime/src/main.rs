@@ -1,1 +1,26 @@
-fn main() {}
+//! `gitcell`: a Git server in one Wasm module, its native host. Parses the command and calls it.
+
+mod cell;
+mod cli;
+mod engine;
+mod gate;
+mod head;
+mod http;
+mod names;
+mod registry;
+mod run;
+mod server;
+mod storage;
+mod tokens;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gitcell: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

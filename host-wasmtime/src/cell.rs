@@ -1,0 +1,234 @@
+//! A data folder at work: the engine, the repositories by name, and their open connections. What
+//! creates and changes repositories does so by the engine's own routes. Knows no HTTP server.
+
+use crate::engine::{ADMIN, Engine, READ, Request, WRITE, module};
+use crate::head::Head;
+use crate::names::Name;
+use crate::run::{Empty, Sink, run};
+use crate::storage::Rows;
+use crate::{registry, tokens};
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use rusqlite::Connection;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Idle connections that one repository keeps.
+const IDLE_MAX: usize = 8;
+/// How long a connection stays open without a request.
+const IDLE_AGE: Duration = Duration::from_secs(10);
+
+/// What one request may use.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Requests at once.
+    pub capacity: u32,
+    pub cpu_max: Duration,
+    /// Bytes of packs in one repository; 0: no limit.
+    pub size_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { capacity: 4, cpu_max: Duration::from_secs(3600), size_max: 0 }
+    }
+}
+
+pub struct Cell {
+    pub engine: Engine,
+    pub limits: Limits,
+    data: PathBuf,
+    registry: Mutex<Connection>,
+    open: Mutex<HashMap<String, Pool>>,
+}
+
+/// The connections of one repository that no request uses.
+#[derive(Default)]
+struct Pool {
+    writers: Arc<Mutex<()>>,
+    idle: Vec<(Rows, Instant)>,
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cell {
+    /// Opens the data folder and loads the engine (the one built in, if no path is given).
+    pub fn open(data: &Path, engine: Option<&Path>, limits: Limits) -> Result<Cell> {
+        let registry = registry::open(data)?;
+        let wasm = module::bytes(engine)?;
+        let engine = Engine::load(&wasm, &data.join("cache"), limits.capacity)?;
+        let open = Mutex::default();
+        Ok(Cell { engine, limits, data: data.into(), registry: Mutex::new(registry), open })
+    }
+
+    /// The data folder's own database.
+    pub fn registry(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.registry)
+    }
+
+    /// The file of a repository.
+    pub fn find(&self, name: &Name) -> Result<Option<String>> {
+        registry::find(&self.registry(), name)
+    }
+
+    /// Creates a repository. It becomes known once its engine has made it; of two at once, one wins.
+    pub fn create(&self, name: &Name, format: &str, branch: &str) -> Result<String> {
+        registry::check_free(&self.registry(), name)?;
+        // Never a path that was used before: who still has an old file open harms no new one.
+        let file = format!("{}/{}~{}.db", name.namespace, name.name, tokens::random::<6>()?);
+        let path = self.path(&file);
+        std::fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+        Rows::create(&path)?;
+        let query = format!("object-format={}&default-branch={}", encode(format), encode(branch));
+        let made = self.ask(&file, "POST", "/-/create", &query).and_then(|text| {
+            drop(text);
+            registry::insert(&mut self.registry(), name, &file, now())
+        });
+        if let Err(error) = made {
+            self.erase(&file);
+            return Err(error.context(format!("cannot create {name}")));
+        }
+        Ok(file)
+    }
+
+    /// Deletes a repository; requests that are running in it end as if it were still there.
+    pub fn delete(&self, name: &Name) -> Result<()> {
+        let file = registry::remove(&self.registry(), name)?;
+        self.erase(&file.with_context(|| format!("there is no repository {name}"))?);
+        Ok(())
+    }
+
+    fn erase(&self, file: &str) {
+        lock(&self.open).remove(file);
+        let path = self.path(file);
+        for end in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(end);
+            match std::fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!("cannot remove {}: {error}", name.display());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.data.join("repositories").join(file)
+    }
+
+    /// A connection to a repository's rows.
+    pub fn rows(&self, file: &str) -> Result<Rows> {
+        let writers = {
+            let mut open = lock(&self.open);
+            let pool = open.entry(file.to_string()).or_default();
+            if let Some((rows, _)) = pool.idle.pop() {
+                return Ok(rows);
+            }
+            Arc::clone(&pool.writers)
+        };
+        Rows::open(&self.path(file), writers)
+    }
+
+    /// Keeps a connection for the next request.
+    pub fn give_back(&self, file: &str, rows: Rows) {
+        let mut open = lock(&self.open);
+        // A repository that was deleted meanwhile has no pool any more, or an empty one.
+        if let Some(pool) = open.get_mut(file).filter(|pool| pool.idle.len() < IDLE_MAX) {
+            pool.idle.push((rows, Instant::now()));
+        }
+    }
+
+    /// Closes connections that were idle for long. To be called now and then.
+    pub fn sweep(&self) {
+        let mut old = Vec::new();
+        lock(&self.open).retain(|_, pool| {
+            old.extend(pool.idle.extract_if(.., |(_, since)| since.elapsed() > IDLE_AGE));
+            !pool.idle.is_empty() || Arc::strong_count(&pool.writers) > 1
+        });
+        // Closed here, not under the lock: the last one writes its log back.
+        drop(old);
+    }
+
+    /// Asks the engine as the administrator. An answer other than 2xx is an error with its text.
+    pub fn ask(&self, file: &str, method: &str, path: &str, query: &str) -> Result<String> {
+        let mut text = Vec::new();
+        self.ask_into(file, method, path, query, &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The same for answers of any size.
+    pub fn ask_into(
+        &self,
+        file: &str,
+        method: &str,
+        path: &str,
+        query: &str,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let request = Request {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            time: now(),
+            id: tokens::random::<8>()?,
+            access: READ | WRITE | ADMIN,
+            size_max: self.limits.size_max,
+            ..Request::default()
+        };
+        let mut collect = Collect { out, status: 0, refusal: Vec::new() };
+        run(self, file, &request, &mut Empty, &mut collect)?;
+        if !(200..300).contains(&collect.status) {
+            let text = String::from_utf8_lossy(&collect.refusal);
+            bail!("{} (the engine answered {})", text.trim_end(), collect.status);
+        }
+        Ok(())
+    }
+}
+
+/// Writes a good answer out and keeps the text of another.
+struct Collect<'o> {
+    out: &'o mut dyn Write,
+    status: u16,
+    refusal: Vec<u8>,
+}
+
+impl Sink for Collect<'_> {
+    fn head(&mut self, head: Head) -> Result<()> {
+        self.status = head.status;
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: Bytes) -> Result<()> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.out.write_all(&bytes)?);
+        }
+        ensure!(self.refusal.len() < 64 << 10, "the engine's refusal does not end");
+        self.refusal.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+/// Percent-encodes a value of a query.
+pub fn encode(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => {
+                out.push(byte.into());
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

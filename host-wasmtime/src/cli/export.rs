@@ -1,0 +1,42 @@
+//! `gitcell export`.
+
+use super::Common;
+use crate::names::Name;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct Export {
+    /// NAMESPACE/NAME
+    name: Name,
+    /// The file to write, instead of standard output: `git clone FILE` then clones from it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Export {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let name = &self.name;
+        let cell = common.open()?;
+        let file = cell.find(name)?.with_context(|| format!("there is no repository {name}"))?;
+        let write = |out: &mut dyn Write| {
+            cell.ask_into(&file, "GET", "/-/bundle", "", out)?;
+            out.flush().context("cannot write the bundle")
+        };
+        let context = || format!("cannot export {name}");
+        let Some(output) = self.output else {
+            let out = std::io::stdout();
+            ensure!(!out.is_terminal(), "a bundle is no text: name a file with --output");
+            return write(&mut BufWriter::new(out)).with_context(context);
+        };
+        // Written beside its place: a bundle that is there is whole.
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut part = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+            .with_context(|| format!("cannot write {}", output.display()))?;
+        write(&mut BufWriter::new(part.as_file_mut())).with_context(context)?;
+        part.persist(&output).with_context(|| format!("cannot write {}", output.display()))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line: what there is to say, and which file does it.
+
+mod export;
+mod fsck;
+mod import;
+mod progress;
+mod repo;
+mod serve;
+mod token;
+
+use crate::cell::{Cell, Limits};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use tracing::level_filters::LevelFilter;
+
+/// A Git server in one Wasm module.
+///
+/// Stock `git` clones from it and pushes to it over HTTP; all data is in one folder.
+#[derive(Parser)]
+#[command(name = "gitcell", version, arg_required_else_help = true, after_help = SESSION)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const SESSION: &str = "\
+A first session:
+  gitcell serve                          # prints a token and a clone URL
+  gitcell repo create alice/notes        # in another terminal, while it serves
+  gitcell token create --scope write --repo alice/notes --ttl 30d
+  git clone http://git:TOKEN@127.0.0.1:8080/alice/notes.git
+
+Repositories are at /NAMESPACE/NAME.git and at /git/NAMESPACE/NAME.git. git asks for a user name,
+which may be any, and for a password, which is a token. Tokens travel as they are: beyond this
+machine, put a TLS proxy in front of the server.
+
+Every command works on the data folder itself, whether a server is running on it or not.
+GITCELL_LOG=debug|info|warn|error|off sets how much is logged.";
+
+#[derive(Args)]
+struct Common {
+    /// The folder that holds all repositories and tokens; it is made if there is none
+    #[arg(long, global = true, default_value = "data", value_name = "DIR", env = "GITCELL_DATA")]
+    data: PathBuf,
+    /// Run this engine module instead of the one built in
+    #[arg(long, global = true, value_name = "FILE")]
+    engine: Option<PathBuf>,
+}
+
+impl Common {
+    fn open(&self) -> Result<Cell> {
+        Cell::open(&self.data, self.engine.as_deref(), Limits::default())
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the repositories over HTTP
+    Serve(serve::Serve),
+    /// Create, list and delete repositories, and set their default branch
+    #[command(subcommand)]
+    Repo(repo::Repo),
+    /// Create, list and revoke the tokens that let people in
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Check that everything stored in a repository is whole and linked
+    Fsck(fsck::Fsck),
+    /// Bring a repository from elsewhere in: all branches, tags and other refs
+    Import(import::Import),
+    /// Write a repository as a bundle, a file that `git clone` takes
+    Export(export::Export),
+}
+
+/// Does what the command line says.
+pub fn run() -> Result<()> {
+    let cli = Cli::parse();
+    let level = std::env::var("GITCELL_LOG").ok().and_then(|level| level.parse().ok());
+    let quiet = if matches!(cli.command, Command::Serve(_)) {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::WARN
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level.unwrap_or(quiet))
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr)
+        .init();
+    match cli.command {
+        Command::Serve(command) => command.run(&cli.common),
+        Command::Repo(command) => command.run(&cli.common),
+        Command::Token(command) => command.run(&cli.common),
+        Command::Fsck(command) => command.run(&cli.common),
+        Command::Import(command) => command.run(&cli.common),
+        Command::Export(command) => command.run(&cli.common),
+    }
+}

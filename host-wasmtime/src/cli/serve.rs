@@ -1,0 +1,155 @@
+//! `gitcell serve`.
+
+use super::Common;
+use crate::cell::{Cell, Limits, now};
+use crate::gate::Gate;
+use crate::registry;
+use crate::server::Server;
+use crate::tokens::{self, Scope};
+use anyhow::{Context, Result, ensure};
+use axum::serve::ListenerExt;
+use clap::Args;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long running requests may take to end once the server was asked to stop.
+const GRACE: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_secs(5);
+/// The repository that a first start makes, so that there is one to clone.
+const FIRST: &str = "demo/hello";
+
+#[derive(Args)]
+pub struct Serve {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Serve everybody without tokens, and create a repository at its first push; loopback only
+    #[arg(long)]
+    open: bool,
+    /// How many requests run at once; more wait a little, then are answered 503
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    capacity: u32,
+    /// How many seconds of CPU time one request may take
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    cpu_max: u64,
+    /// How many bytes of packs one repository may hold; 0: no limit
+    #[arg(long, default_value_t = 0, value_name = "BYTES")]
+    size_max: u64,
+}
+
+impl Serve {
+    pub fn run(self, common: &Common) -> Result<()> {
+        ensure!(
+            !self.open || self.listen.ip().is_loopback(),
+            "--open lets everybody in: it listens on loopback only, not on {}",
+            self.listen.ip()
+        );
+        let cpu_max = Duration::from_secs(self.cpu_max);
+        let limits = Limits { capacity: self.capacity, cpu_max, size_max: self.size_max };
+        let cell = Arc::new(Cell::open(&common.data, common.engine.as_deref(), limits)?);
+        raise_files();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .max_blocking_threads(self.capacity as usize + 16)
+            .enable_all()
+            .build()?;
+        let done = runtime.block_on(self.serve(Arc::clone(&cell)));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        done
+    }
+
+    async fn serve(&self, cell: Arc<Cell>) -> Result<()> {
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        let address = listener.local_addr()?;
+        let gate = if self.open { Gate::Open } else { Gate::Tokens };
+        self.greet(&cell, address)?;
+        tokio::spawn(sweep(Arc::clone(&cell)));
+        serve(listener, Server::new(cell, gate)?, stop()?).await
+    }
+
+    /// Tells how to reach the server; at the first start, makes what is needed for that.
+    fn greet(&self, cell: &Cell, address: SocketAddr) -> Result<()> {
+        let (is_new, has_token) = {
+            let registry = cell.registry();
+            (registry::list(&registry)?.is_empty(), !tokens::list(&registry)?.is_empty())
+        };
+        if is_new {
+            cell.create(&FIRST.parse()?, "sha1", "main")?;
+        }
+        println!("gitcell {} serves on http://{address}", env!("CARGO_PKG_VERSION"));
+        if self.open {
+            println!("open to everybody on this machine; a push creates its repository\n");
+            println!("  git clone http://{address}/{FIRST}.git");
+            return Ok(());
+        }
+        if has_token {
+            println!("any user name; the password is a token (`gitcell token create` makes one)\n");
+            println!("  git clone http://{address}/NAMESPACE/NAME.git");
+            return Ok(());
+        }
+        let token = tokens::create(&cell.registry(), Scope::Write, None, "first", now(), None)?;
+        println!("a first token, for reading and writing everything; it is shown only now:\n");
+        println!("  {token}\n");
+        println!("  git clone http://git:{token}@{address}/{FIRST}.git");
+        Ok(())
+    }
+}
+
+/// Serves until `stop`, then lets what runs come to its end.
+pub async fn serve(
+    listener: TcpListener,
+    server: Server,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let graceful = axum::serve(listener, server.router()).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = stopping.send(());
+    });
+    let too_long = async {
+        let _ = stopped.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        done = graceful.into_future() => done?,
+        () = too_long => tracing::warn!("some requests did not end in time: they are cut"),
+    }
+    Ok(())
+}
+
+async fn sweep(cell: Arc<Cell>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let cell = Arc::clone(&cell);
+        let _ = tokio::task::spawn_blocking(move || cell.sweep()).await;
+    }
+}
+
+/// Ends at the first SIGTERM or SIGINT; a second one ends the program at once.
+fn stop() -> Result<impl Future<Output = ()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tracing::info!("stopping: running requests come to their end");
+        tokio::spawn(async move {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            std::process::exit(1);
+        });
+    })
+}
+
+/// Three files for each open connection to a repository: takes all that the system allows.
+fn raise_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}

@@ -1,0 +1,131 @@
+//! Which repositories there are, and in which file: `gitcell.db` of the data folder, which holds
+//! the tokens too. Safe beside other processes. Knows no row and no Git.
+
+use crate::names::Name;
+use anyhow::{Context, Result, ensure};
+use rusqlite::{Connection, OptionalExtension};
+use std::path::Path;
+use std::time::Duration;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS repositories (
+        namespace TEXT NOT NULL COLLATE NOCASE,
+        name TEXT NOT NULL COLLATE NOCASE,
+        file TEXT NOT NULL UNIQUE,
+        created INTEGER NOT NULL,
+        PRIMARY KEY (namespace, name)
+    );
+    CREATE TABLE IF NOT EXISTS tokens (
+        id TEXT PRIMARY KEY,
+        hash BLOB NOT NULL,
+        scope TEXT NOT NULL,
+        repository TEXT,
+        note TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        expires INTEGER,
+        revoked INTEGER
+    );";
+
+/// Opens the data folder's own database, which is made if there is none.
+pub fn open(data: &Path) -> Result<Connection> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot create the data folder {}", data.display()))?;
+    let path = data.join("gitcell.db");
+    let context = || format!("cannot open {}", path.display());
+    let connection = Connection::open(&path).with_context(context)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+        .with_context(context)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.execute_batch(SCHEMA).with_context(context)?;
+    Ok(connection)
+}
+
+/// The file of a repository, if there is one of exactly this name.
+pub fn find(connection: &Connection, name: &Name) -> Result<Option<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT namespace, name, file FROM repositories WHERE namespace = ?1 AND name = ?2",
+    )?;
+    let found: Option<(String, String, String)> = statement
+        .query_row((&name.namespace, &name.name), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(found
+        .filter(|(namespace, short, _)| *namespace == name.namespace && *short == name.name)
+        .map(|(_, _, file)| file))
+}
+
+/// A name that is taken, or differs from a taken one only by case, is refused: file systems and
+/// people confuse such names.
+pub fn check_free(connection: &Connection, name: &Name) -> Result<()> {
+    let taken: Option<String> = connection
+        .query_row(
+            "SELECT namespace || '/' || name FROM repositories \
+             WHERE namespace = ?1 AND (name = ?2 OR namespace <> ?1 COLLATE BINARY) LIMIT 1",
+            (&name.namespace, &name.name),
+            |row| row.get(0),
+        )
+        .optional()?;
+    match taken {
+        None => Ok(()),
+        Some(taken) => {
+            ensure!(taken != name.to_string(), "{name} exists already");
+            anyhow::bail!("{name} differs only by case from {taken}, which exists already")
+        }
+    }
+}
+
+/// Makes a repository known. Fails if the name is no longer free.
+pub fn insert(connection: &mut Connection, name: &Name, file: &str, time: u64) -> Result<()> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    check_free(&transaction, name)?;
+    transaction.execute(
+        "INSERT INTO repositories (namespace, name, file, created) VALUES (?1, ?2, ?3, ?4)",
+        (&name.namespace, &name.name, file, time),
+    )?;
+    Ok(transaction.commit()?)
+}
+
+/// Forgets a repository and gives the file that is no longer needed.
+pub fn remove(connection: &Connection, name: &Name) -> Result<Option<String>> {
+    let Some(file) = find(connection, name)? else {
+        return Ok(None);
+    };
+    let gone = connection.execute("DELETE FROM repositories WHERE file = ?", [&file])?;
+    Ok((gone == 1).then_some(file))
+}
+
+/// All names in order.
+pub fn list(connection: &Connection) -> Result<Vec<Name>> {
+    let mut statement =
+        connection.prepare("SELECT namespace, name FROM repositories ORDER BY namespace, name")?;
+    let names =
+        statement.query_map([], |row| Ok(Name { namespace: row.get(0)?, name: row.get(1)? }))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_only_by_case_are_refused_and_not_found() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut registry = open(folder.path()).expect("open");
+        let name = |text: &str| text.parse::<Name>().expect("a name");
+        insert(&mut registry, &name("Alice/demo"), "1", 0).expect("insert");
+        let mut check = |text: &str, expect: bool| {
+            let done = insert(&mut registry, &name(text), text, 0);
+            assert_eq!(done.is_ok(), expect, "{text}: {done:?}");
+        };
+        check("Alice/demo", false);
+        check("Alice/Demo", false);
+        check("alice/other", false);
+        check("Alice/other", true);
+        assert_eq!(find(&registry, &name("Alice/demo")).expect("find").as_deref(), Some("1"));
+        assert_eq!(find(&registry, &name("alice/demo")).expect("find"), None);
+        assert_eq!(remove(&registry, &name("Alice/demo")).expect("remove").as_deref(), Some("1"));
+        assert_eq!(list(&registry).expect("list"), [name("Alice/other")]);
+    }
+}

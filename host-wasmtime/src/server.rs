@@ -1,0 +1,298 @@
+//! HTTP: which repository and who, then the engine's answer. Of Git it knows nothing but the
+//! endings of URLs.
+
+use crate::cell::{Cell, now};
+use crate::engine::{READ, Request as Ask, WRITE};
+use crate::gate::{Gate, Refused};
+use crate::http::{self, Damaged, Outgoing, Unzipped};
+use crate::names::{Name, route};
+use crate::run::{Report, run};
+use crate::tokens::{self, Grant, Scope};
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a request waits for a free place before it is sent away.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After how many seconds one that was sent away may try again.
+const RETRY: HeaderValue = HeaderValue::from_static("10");
+const FAILED: &str = "the server failed at this request; its log says why";
+const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"gitcell\"");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// What an engine is not told: who authenticates, and what concerns one connection only.
+const PRIVATE: &[&str] = &[
+    "authorization",
+    "connection",
+    "cookie",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub struct Server {
+    cell: Arc<Cell>,
+    gate: Gate,
+    places: Arc<Semaphore>,
+    /// Random at each start, so that no two requests ever have one id.
+    start: String,
+    count: AtomicU64,
+}
+
+impl Server {
+    pub fn new(cell: Arc<Cell>, gate: Gate) -> Result<Server> {
+        let places = Arc::new(Semaphore::new(cell.limits.capacity as usize));
+        let start = tokens::random::<6>()?;
+        Ok(Server { cell, gate, places, start, count: AtomicU64::new(0) })
+    }
+
+    /// The routes; there is but one, since what is inside a repository is the engine's.
+    pub fn router(self) -> Router {
+        Router::new().fallback(handle).with_state(Arc::new(self))
+    }
+
+    fn next_id(&self) -> String {
+        format!("{}-{:x}", self.start, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
+    let begin = Instant::now();
+    let id = server.next_id();
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_string());
+    let answer = answer(&server, parts, body, &id, begin).await.unwrap_or_else(|error| {
+        tracing::error!(id, "{method} {path}: {error:#}");
+        no(StatusCode::INTERNAL_SERVER_ERROR, FAILED)
+    });
+    let mut response = answer.unwrap_or_else(|Refused { status, text }| {
+        let ms = begin.elapsed().as_millis() as u64;
+        tracing::info!(id, %method, path, status = status.as_u16(), ms, "{text}");
+        refusal(status, &text)
+    });
+    if let Ok(value) = id.parse() {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+/// A short answer of the host's own.
+fn refusal(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
+    response.headers_mut().insert(header::CACHE_CONTROL, NO_CACHE);
+    match status {
+        StatusCode::UNAUTHORIZED => response.headers_mut().insert(header::WWW_AUTHENTICATE, REALM),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY)
+        }
+        _ => None,
+    };
+    response
+}
+
+/// The engine's answer, or why there is none.
+type Answer = Result<Response<Body>, Refused>;
+
+fn no(status: StatusCode, text: &str) -> Answer {
+    Err(Refused { status, text: text.into() })
+}
+
+async fn answer(
+    server: &Arc<Server>,
+    parts: Parts,
+    body: Body,
+    id: &str,
+    begin: Instant,
+) -> Result<Answer> {
+    let Some((name, inside)) = route(parts.uri.path()) else {
+        if parts.uri.path() == "/" {
+            return Ok(no(StatusCode::OK, "gitcell: repositories are at /NAMESPACE/NAME.git"));
+        }
+        return Ok(no(StatusCode::NOT_FOUND, "no repository: their URLs are /NAMESPACE/NAME.git"));
+    };
+    let grant = match server.gate.check(&server.cell, &parts.headers, &name)? {
+        Ok(grant) => grant,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if ![Method::GET, Method::HEAD, Method::POST].contains(&parts.method) {
+        return Ok(no(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and POST are answered"));
+    }
+    // What creates and settles repositories is reached by the commands of this program alone.
+    if inside.starts_with("/-/") {
+        return Ok(no(StatusCode::NOT_FOUND, "there is nothing at this path"));
+    }
+    let is_zipped = match encoding(&parts.headers) {
+        Some("" | "identity") | None => false,
+        Some("gzip" | "x-gzip") => true,
+        Some(_) => return Ok(no(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only gzip is decoded")),
+    };
+    let place = Arc::clone(&server.places).acquire_owned();
+    let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, place).await else {
+        return Ok(no(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests at once: try again later",
+        ));
+    };
+    let Some(file) = server.file(&name, &parts, inside).await? else {
+        let text = format!("there is no repository {name}: `gitcell repo create {name}` makes one");
+        return Ok(no(StatusCode::NOT_FOUND, &text));
+    };
+    let ask = ask(server, &parts, inside, id, grant, is_zipped);
+    let patient = parts.headers.contains_key(header::EXPECT);
+    let job = Job { server: Arc::clone(server), name, file, ask, is_zipped, begin, _place: place };
+    job.start(body, patient).await
+}
+
+fn encoding(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"))
+}
+
+impl Server {
+    /// The repository's file; an open server makes one for a first push.
+    async fn file(
+        self: &Arc<Self>,
+        name: &Name,
+        parts: &Parts,
+        inside: &str,
+    ) -> Result<Option<String>> {
+        let found = self.cell.find(name)?;
+        let is_push = inside == "/git-receive-pack"
+            || inside == "/info/refs" && parts.uri.query() == Some("service=git-receive-pack");
+        if found.is_some() || self.gate != Gate::Open || !is_push {
+            return Ok(found);
+        }
+        let (server, name) = (Arc::clone(self), name.clone());
+        let make = move || match server.cell.create(&name, "sha1", "main") {
+            Ok(file) => Ok(Some(file)),
+            // Another request may have been first.
+            Err(error) => server.cell.find(&name)?.map(Some).ok_or(error),
+        };
+        tokio::task::spawn_blocking(make).await?
+    }
+}
+
+fn ask(
+    server: &Server,
+    parts: &Parts,
+    inside: &str,
+    id: &str,
+    grant: Grant,
+    is_zipped: bool,
+) -> Ask {
+    let is_told = |name: &str| {
+        // The length is the packed body's.
+        !PRIVATE.contains(&name)
+            && name != "content-encoding"
+            && !(is_zipped && name == "content-length")
+    };
+    let headers = parts.headers.iter().filter(|(name, _)| is_told(name.as_str()));
+    Ask {
+        method: if parts.method == Method::POST { "POST" } else { "GET" }.into(),
+        path: inside.into(),
+        query: parts.uri.query().unwrap_or_default().into(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
+        time: now(),
+        id: id.into(),
+        caller: grant.caller,
+        access: if grant.scope == Scope::Write { READ | WRITE } else { READ },
+        size_max: server.cell.limits.size_max,
+    }
+}
+
+/// One request in its thread, and its place among those that run.
+struct Job {
+    server: Arc<Server>,
+    name: Name,
+    file: String,
+    ask: Ask,
+    is_zipped: bool,
+    begin: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    async fn start(self, body: Body, patient: bool) -> Result<Answer> {
+        let (outgoing, response) = http::answer();
+        let has_body = !body.is_end_stream();
+        let incoming = http::carry(body, patient && has_body);
+        let work = tokio::task::spawn_blocking(move || self.run(incoming, outgoing));
+        match response.await {
+            Ok(begun) => http::response(begun).map(Ok).context("the engine's head is bad"),
+            Err(_) => {
+                work.await?;
+                Ok(no(StatusCode::INTERNAL_SERVER_ERROR, FAILED))
+            }
+        }
+    }
+
+    fn run(self, incoming: http::Incoming, mut outgoing: Outgoing) {
+        let mut plain;
+        let mut unzipped;
+        let body: &mut dyn crate::run::Body = if self.is_zipped {
+            unzipped = Unzipped::new(incoming);
+            &mut unzipped
+        } else {
+            plain = incoming;
+            &mut plain
+        };
+        let done = run(&self.server.cell, &self.file, &self.ask, body, &mut outgoing)
+            .and_then(|report| outgoing.end().map(|()| report));
+        if let Err(error) = &done
+            && error.is::<Damaged>()
+        {
+            // Too late if the head is out: then the answer is cut.
+            let _ = outgoing.refuse(400, &error.to_string());
+        }
+        self.log(done, &outgoing);
+    }
+
+    fn log(&self, done: Result<Report>, outgoing: &Outgoing) {
+        let Ask { id, method, path, caller, .. } = &self.ask;
+        let (status, bytes) = (outgoing.status, outgoing.bytes);
+        let ms = self.begin.elapsed().as_millis() as u64;
+        match done {
+            Ok(Report { cost, cpu }) => tracing::info!(
+                id,
+                repository = %self.name,
+                method,
+                path,
+                caller,
+                status,
+                bytes,
+                ms,
+                cpu_us = cpu.as_micros() as u64,
+                calls = cost.calls,
+                rows_read = cost.rows_read,
+                rows_written = cost.rows_written,
+            ),
+            Err(error) => tracing::error!(
+                id,
+                repository = %self.name,
+                method,
+                path,
+                caller,
+                status,
+                bytes,
+                ms,
+                "the request died: {error:#}"
+            ),
+        }
+    }
+}
