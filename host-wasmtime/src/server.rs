@@ -148,9 +148,13 @@ async fn answer(
             "too many requests at once: try again later",
         ));
     };
-    let Some(file) = server.file(&name, &parts, inside).await? else {
-        let text = format!("there is no repository {name}: `gitcell repo create {name}` makes one");
-        return Ok(no(StatusCode::NOT_FOUND, &text));
+    let file = match server.file(&name, &parts, inside).await {
+        Ok(Some(file)) => file,
+        Ok(None) => {
+            let text = format!("no repository {name}: `gitcell repo create {name}` makes one");
+            return Ok(no(StatusCode::NOT_FOUND, &text));
+        }
+        Err(error) => return Ok(no(StatusCode::NOT_FOUND, &format!("{error:#}"))),
     };
     let ask = ask(server, &parts, inside, id, grant, is_zipped);
     let patient = parts.headers.contains_key(header::EXPECT);

@@ -12,7 +12,7 @@ pub struct Export {
     /// NAMESPACE/NAME
     name: Name,
     /// The file to write, instead of standard output: `git clone FILE` then clones from it
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
@@ -28,7 +28,7 @@ impl Export {
         let context = || format!("cannot export {name}");
         let Some(output) = self.output else {
             let out = std::io::stdout();
-            ensure!(!out.is_terminal(), "a bundle is no text: name a file with --output");
+            ensure!(!out.is_terminal(), "a bundle is no text: name a file after the repository");
             return write(&mut BufWriter::new(out)).with_context(context);
         };
         // Written beside its place: a bundle that is there is whole.

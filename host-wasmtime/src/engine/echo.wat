@@ -1,5 +1,5 @@
-;; A stand-in for the engine, for the tests of the border: it emits what it was started with, and
-;; takes each piece of the body for a call: the first byte says which, the rest is its key.
+;; A stand-in for the engine, for tests of the host: it emits what it was started with, and takes
+;; each piece of the body for a call: the first byte says which, the rest is its key.
 (module
   (import "gitcell:engine/host@0.1.0" "get" (func $get (param i32 i32 i32)))
   (import "gitcell:engine/host@0.1.0" "scan" (func $scan (param i32 i32 i32 i32 i32 i32)))
@@ -10,6 +10,7 @@
   (data (i32.const 48) "|")
   (data (i32.const 64) "FT")
   (global $next (mut i32) (i32.const 4096))
+  (global $is_late (mut i32) (i32.const 0))
 
   (func (export "cabi_realloc") (param $old i32) (param i32) (param $align i32) (param $size i32)
     (result i32) (local $at i32)
@@ -41,6 +42,10 @@
     (param $query i32) (param $query_size i32) (param $headers i32) (param $headers_count i32)
     (param $time i64) (param $id i32) (param $id_size i32) (param $caller i32)
     (param $caller_size i32) (param $access i32) (param $size_max i64) (result i32)
+    ;; For a path of five bytes (`/late`) it answers only once the body comes.
+    (if (i32.eq (local.get $path_size) (i32.const 5)) (then
+      (global.set $is_late (i32.const 1))
+      (return (i32.const 0))))
     (call $emit (i32.const 16) (i32.const 28))
     (call $part (local.get $method) (local.get $method_size))
     (call $part (local.get $path) (local.get $path_size))
@@ -56,6 +61,11 @@
 
   (func (export "feed") (param $at i32) (param $size i32) (result i32)
     (local $what i32) (local $key i32) (local $key_size i32)
+    (if (global.get $is_late) (then
+      (call $emit (i32.const 16) (i32.const 28))
+      (global.set $is_late (i32.const 0))))
+    ;; What was allocated before is not needed any more.
+    (global.set $next (i32.const 4096))
     (local.set $what (i32.load8_u (local.get $at)))
     (local.set $key (i32.add (local.get $at) (i32.const 1)))
     (local.set $key_size (i32.sub (local.get $size) (i32.const 1)))
@@ -92,7 +102,9 @@
     (if (i32.eq (local.get $what) (i32.const 109)) (then
       (drop (call $commit (i32.const 513) (i32.const 1) (i32.const 0) (i32.const 0)))))
     (if (i32.eq (local.get $what) (i32.const 112)) (then (return (i32.const 3))))
-    ;; b: is busy.
+    ;; A capital letter: emits the whole piece. b: is busy.
+    (if (i32.lt_u (local.get $what) (i32.const 91)) (then
+      (call $emit (local.get $at) (local.get $size))))
     (i32.eq (local.get $what) (i32.const 98)))
 
   (func (export "pump") (result i32) (i32.const 2)))

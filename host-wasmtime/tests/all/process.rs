@@ -1,0 +1,116 @@
+//! The process: limits, failures, its end, and commands beside it.
+
+use crate::server::{Server, gitcell, send};
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+const POST: &str = "POST /demo/hello.git/x";
+
+#[test]
+fn a_request_that_dies_is_cut_and_hurts_no_other() {
+    let server = Server::start(&["--open", "--cpu-max", "1"]);
+    for body in ["t", "l", "o"] {
+        let answer = server.ask(POST, body.as_bytes());
+        assert!(!answer.is_whole, "{body}");
+    }
+    assert!(server.ask(POST, b"A").is_whole);
+    let log = server.log();
+    assert!(log.contains("unreachable") && log.contains("limit of CPU time"), "{log}");
+}
+
+#[test]
+fn one_line_is_logged_for_a_request() {
+    let server = Server::start(&["--open"]);
+    let before = server.log().lines().count();
+    assert!(server.ask("GET /demo/hello.git/abc", b"").is_whole);
+    assert_eq!(server.ask("GET /none/hello.git/abc", b"").status, 404);
+    std::thread::sleep(Duration::from_millis(200));
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().skip(before).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("/abc") && lines[0].contains("200"), "{log}");
+}
+
+#[test]
+fn above_its_capacity_the_server_asks_to_come_back() {
+    let server = Server::start(&["--open", "--capacity", "1"]);
+    let mut first = server.connect();
+    send(&mut first, &format!("{POST}\nContent-Length: 2"), b"");
+    first.write_all(b"A").expect("send");
+    let mut some = [0; 1];
+    first.read_exact(&mut some).expect("it runs");
+    let answer = server.ask(POST, b"");
+    assert_eq!(answer.status, 503);
+    assert!(answer.head.contains("retry-after: "), "{}", answer.head);
+    first.write_all(b"B").expect("send");
+    assert!(server.ask(POST, b"").is_whole);
+}
+
+#[test]
+fn a_stopped_server_ends_what_runs_and_takes_nothing_new() {
+    let mut server = Server::start(&["--open"]);
+    let mut running = server.connect();
+    send(&mut running, &format!("{POST}\nContent-Length: 2"), b"");
+    running.write_all(b"A").expect("send");
+    let mut some = [0; 1];
+    running.read_exact(&mut some).expect("it runs");
+    server.signal();
+    let begin = Instant::now();
+    while std::net::TcpStream::connect(&server.address).is_ok() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "it still listens");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(server.child.try_wait().expect("wait").is_none(), "it did not wait");
+    running.write_all(b"B").expect("send");
+    let mut rest = String::new();
+    running.read_to_string(&mut rest).expect("the answer");
+    assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+    assert!(server.child.wait().expect("wait").success());
+}
+
+#[test]
+fn an_open_server_listens_on_loopback_only() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let serve = ["serve", "--open", "--listen", "0.0.0.0:0"];
+    let output = gitcell(folder.path()).args(serve).output().expect("run");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("loopback only"));
+}
+
+#[test]
+fn repositories_come_and_go_beside_a_running_server() {
+    let server = Server::start(&["--open"]);
+    let run = |arguments: &[&str], expect: Result<&str, &str>| {
+        let output = server.gitcell(arguments);
+        let (out, err) = (&output.stdout, &output.stderr);
+        let said = String::from_utf8_lossy(if expect.is_ok() { out } else { err });
+        assert_eq!(output.status.success(), expect.is_ok(), "{arguments:?}: {output:?}");
+        let (Ok(part) | Err(part)) = expect;
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    };
+    let get = |expect: u16| assert_eq!(server.ask("GET /me/a.git/x", b"").status, expect);
+    get(404);
+    run(&["repo", "create", "me/a"], Ok("created me/a"));
+    get(200);
+    run(&["repo", "create", "me/a"], Err("exists already"));
+    run(&["repo", "create", "Me/b"], Err("only by case"));
+    run(&["repo", "create", "me/..b"], Err("letters, digits"));
+    run(&["repo", "list"], Ok("me/a"));
+    run(&["repo", "delete", "me/a"], Ok("deleted"));
+    get(404);
+    run(&["repo", "delete", "me/a"], Err("no repository me/a"));
+    run(&["repo", "create", "me/a"], Ok("created"));
+    get(200);
+    run(&["token", "create", "--repo", "me/none"], Err("no repository me/none"));
+    let mut late = server.connect();
+    send(&mut late, "POST /me/a.git/x\nContent-Length: 2", b"");
+    late.write_all(b"A").expect("send");
+    let mut some = [0; 1];
+    late.read_exact(&mut some).expect("it runs");
+    run(&["repo", "delete", "me/a"], Ok("deleted"));
+    late.write_all(b"B").expect("send");
+    let mut rest = String::new();
+    late.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+    let _ = late.read_to_string(&mut rest);
+    assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+}
