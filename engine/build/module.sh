@@ -14,6 +14,8 @@ find_binaryen
 # The stack lies first, so that an overflow traps instead of writing over data.
 flags="-C target-feature=+simd128 -C link-arg=--max-memory=$memory_max -C link-arg=--stack-first"
 flags="$flags -C link-arg=-zstack-size=$stack"
+# The same bytes on every machine.
+flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
 
 compiled="$target_dir/$wasm_target/wasm/engine.wasm"
 [ -e "$compiled" ] || say "compiling the engine for $wasm_target"
@@ -32,7 +34,8 @@ trap 'rm -rf "$work"' EXIT
 # The linker exports two addresses of its own that no host needs.
 "$binaryen/wasm-metadce" "${wasm_features[@]}" --debuginfo --graph-file engine/build/exports.json \
     "$compiled" -o "$work/few.wasm" >"$work/unused"
-"$binaryen/wasm-opt" "${wasm_features[@]}" -Oz --converge --debuginfo \
+# The lowest 1 KiB is the deepest end of the stack: nothing else is there.
+"$binaryen/wasm-opt" "${wasm_features[@]}" -Oz --converge --low-memory-unused --debuginfo \
     --strip-producers --strip-target-features "$work/few.wasm" -o "$work/named.wasm"
 "$binaryen/wasm-opt" "${wasm_features[@]}" --strip-debug "$work/named.wasm" -o "$work/engine.wasm"
 mv "$work/named.wasm" dist/engine.named.wasm
