@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Idle connections that one repository keeps.
+/// Idle connections that one repository keeps, and all together.
 const IDLE_MAX: usize = 8;
+const IDLE_ALL: usize = 512;
 /// How long a connection stays open without a request.
 const IDLE_AGE: Duration = Duration::from_secs(10);
 
@@ -42,7 +43,14 @@ pub struct Cell {
     pub limits: Limits,
     data: PathBuf,
     registry: Mutex<Connection>,
-    open: Mutex<HashMap<String, Pool>>,
+    open: Mutex<Open>,
+}
+
+/// Repositories with connections.
+#[derive(Default)]
+struct Open {
+    pools: HashMap<String, Pool>,
+    idle: usize,
 }
 
 /// The connections of one repository that no request uses.
@@ -109,7 +117,10 @@ impl Cell {
     }
 
     fn erase(&self, file: &str) {
-        lock(&self.open).remove(file);
+        let mut open = lock(&self.open);
+        let pool = open.pools.remove(file);
+        open.idle -= pool.map_or(0, |pool| pool.idle.len());
+        drop(open);
         let path = self.path(file);
         for end in ["", "-wal", "-shm"] {
             let mut name = path.clone().into_os_string();
@@ -131,8 +142,10 @@ impl Cell {
     pub fn rows(&self, file: &str) -> Result<Rows> {
         let writers = {
             let mut open = lock(&self.open);
-            let pool = open.entry(file.to_string()).or_default();
+            let Open { pools, idle } = &mut *open;
+            let pool = pools.entry(file.to_string()).or_default();
             if let Some((rows, _)) = pool.idle.pop() {
+                *idle -= 1;
                 return Ok(rows);
             }
             Arc::clone(&pool.writers)
@@ -143,19 +156,25 @@ impl Cell {
     /// Keeps a connection for the next request.
     pub fn give_back(&self, file: &str, rows: Rows) {
         let mut open = lock(&self.open);
-        // A repository that was deleted meanwhile has no pool any more, or an empty one.
-        if let Some(pool) = open.get_mut(file).filter(|pool| pool.idle.len() < IDLE_MAX) {
+        let Open { pools, idle } = &mut *open;
+        // A repository that was deleted meanwhile has no pool any more.
+        let pool = pools.get_mut(file).filter(|pool| pool.idle.len() < IDLE_MAX);
+        if let Some(pool) = pool.filter(|_| *idle < IDLE_ALL) {
             pool.idle.push((rows, Instant::now()));
+            *idle += 1;
         }
     }
 
     /// Closes connections that were idle for long. To be called now and then.
     pub fn sweep(&self) {
         let mut old = Vec::new();
-        lock(&self.open).retain(|_, pool| {
+        let mut open = lock(&self.open);
+        open.pools.retain(|_, pool| {
             old.extend(pool.idle.extract_if(.., |(_, since)| since.elapsed() > IDLE_AGE));
             !pool.idle.is_empty() || Arc::strong_count(&pool.writers) > 1
         });
+        open.idle -= old.len();
+        drop(open);
         // Closed here, not under the lock: the last one writes its log back.
         drop(old);
     }

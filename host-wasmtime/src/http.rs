@@ -3,7 +3,7 @@
 
 use crate::head::Head;
 use crate::run;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Response, StatusCode};
 use flate2::read::MultiGzDecoder;
@@ -76,22 +76,28 @@ async fn forward(body: &mut Body, sender: &mpsc::Sender<Option<Bytes>>) {
     }
 }
 
-impl run::Body for Incoming {
-    fn next(&mut self) -> Result<Option<Bytes>> {
+impl Incoming {
+    fn receive(&mut self) -> Result<Option<Bytes>, Gone> {
         self.wanted.notify_one();
-        Ok(self.pieces.blocking_recv().ok_or(Gone)?)
+        self.pieces.blocking_recv().ok_or(Gone("went away in the middle of its request"))
     }
 }
 
-/// The body ended before its end: the client went away, or stalled.
+impl run::Body for Incoming {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        Ok(self.receive()?)
+    }
+}
+
+/// The client went away, or stalled: nobody's failure.
 #[derive(Debug)]
-struct Gone;
+pub struct Gone(&'static str);
 
 impl std::error::Error for Gone {}
 
 impl std::fmt::Display for Gone {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("the client went away in the middle of its request")
+        write!(out, "the client {}", self.0)
     }
 }
 
@@ -137,7 +143,8 @@ struct Pieces {
 impl Read for Pieces {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         while self.rest.is_empty() {
-            match run::Body::next(&mut self.body).map_err(|_| std::io::Error::other(Gone))? {
+            let next = self.body.receive().map_err(std::io::Error::other)?;
+            match next {
                 Some(bytes) => self.rest = bytes,
                 None => return Ok(0),
             }
@@ -186,12 +193,12 @@ impl Outgoing {
         let piece = match pieces.try_send(piece) {
             Ok(()) => return Ok(()),
             Err(mpsc::error::TrySendError::Full(piece)) => piece,
-            Err(_) => bail!("the client went away in the middle of the answer"),
+            Err(_) => bail!(Gone("went away in the middle of the answer")),
         };
         match self.runtime.block_on(timeout(STALL, pieces.send(piece))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => bail!("the client went away in the middle of the answer"),
-            Err(_) => Err(anyhow!("the client took nothing for {} s", STALL.as_secs())),
+            Ok(Err(_)) => bail!(Gone("went away in the middle of the answer")),
+            Err(_) => bail!(Gone("took nothing for long")),
         }
     }
 }
@@ -202,7 +209,7 @@ impl run::Sink for Outgoing {
         self.pieces = Some(sender);
         self.status = head.status;
         let waiting = self.head.take().context("a second head")?;
-        waiting.send((head, pieces)).ok().context("the client went away before the answer")
+        Ok(waiting.send((head, pieces)).map_err(|_| Gone("went away before the answer"))?)
     }
 
     fn bytes(&mut self, bytes: Bytes) -> Result<()> {

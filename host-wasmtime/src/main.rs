@@ -6,6 +6,7 @@ mod engine;
 mod gate;
 mod head;
 mod http;
+mod job;
 mod names;
 mod registry;
 mod run;

@@ -4,26 +4,25 @@
 use crate::cell::{Cell, now};
 use crate::engine::{READ, Request as Ask, WRITE};
 use crate::gate::{Gate, Refused};
-use crate::http::{self, Damaged, Outgoing, Unzipped};
+use crate::job::Job;
 use crate::names::{Name, route};
-use crate::run::{Report, run};
 use crate::tokens::{self, Grant, Scope};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// How long a request waits for a free place before it is sent away.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After how many seconds one that was sent away may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("10");
-const FAILED: &str = "the server failed at this request; its log says why";
+pub const FAILED: &str = "the server failed at this request; its log says why";
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"gitcell\"");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -106,9 +105,9 @@ fn refusal(status: StatusCode, text: &str) -> Response<Body> {
 }
 
 /// The engine's answer, or why there is none.
-type Answer = Result<Response<Body>, Refused>;
+pub type Answer = Result<Response<Body>, Refused>;
 
-fn no(status: StatusCode, text: &str) -> Answer {
+pub fn no(status: StatusCode, text: &str) -> Answer {
     Err(Refused { status, text: text.into() })
 }
 
@@ -158,7 +157,8 @@ async fn answer(
     };
     let ask = ask(server, &parts, inside, id, grant, is_zipped);
     let patient = parts.headers.contains_key(header::EXPECT);
-    let job = Job { server: Arc::clone(server), name, file, ask, is_zipped, begin, _place: place };
+    let cell = Arc::clone(&server.cell);
+    let job = Job { cell, name, file, ask, is_zipped, begin, _place: place };
     job.start(body, patient).await
 }
 
@@ -217,86 +217,5 @@ fn ask(
         caller: grant.caller,
         access: if grant.scope == Scope::Write { READ | WRITE } else { READ },
         size_max: server.cell.limits.size_max,
-    }
-}
-
-/// One request in its thread, and its place among those that run.
-struct Job {
-    server: Arc<Server>,
-    name: Name,
-    file: String,
-    ask: Ask,
-    is_zipped: bool,
-    begin: Instant,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Job {
-    async fn start(self, body: Body, patient: bool) -> Result<Answer> {
-        let (outgoing, response) = http::answer();
-        let has_body = !body.is_end_stream();
-        let incoming = http::carry(body, patient && has_body);
-        let work = tokio::task::spawn_blocking(move || self.run(incoming, outgoing));
-        match response.await {
-            Ok(begun) => http::response(begun).map(Ok).context("the engine's head is bad"),
-            Err(_) => {
-                work.await?;
-                Ok(no(StatusCode::INTERNAL_SERVER_ERROR, FAILED))
-            }
-        }
-    }
-
-    fn run(self, incoming: http::Incoming, mut outgoing: Outgoing) {
-        let mut plain;
-        let mut unzipped;
-        let body: &mut dyn crate::run::Body = if self.is_zipped {
-            unzipped = Unzipped::new(incoming);
-            &mut unzipped
-        } else {
-            plain = incoming;
-            &mut plain
-        };
-        let done = run(&self.server.cell, &self.file, &self.ask, body, &mut outgoing)
-            .and_then(|report| outgoing.end().map(|()| report));
-        if let Err(error) = &done
-            && error.is::<Damaged>()
-        {
-            // Too late if the head is out: then the answer is cut.
-            let _ = outgoing.refuse(400, &error.to_string());
-        }
-        self.log(done, &outgoing);
-    }
-
-    fn log(&self, done: Result<Report>, outgoing: &Outgoing) {
-        let Ask { id, method, path, caller, .. } = &self.ask;
-        let (status, bytes) = (outgoing.status, outgoing.bytes);
-        let ms = self.begin.elapsed().as_millis() as u64;
-        match done {
-            Ok(Report { cost, cpu }) => tracing::info!(
-                id,
-                repository = %self.name,
-                method,
-                path,
-                caller,
-                status,
-                bytes,
-                ms,
-                cpu_us = cpu.as_micros() as u64,
-                calls = cost.calls,
-                rows_read = cost.rows_read,
-                rows_written = cost.rows_written,
-            ),
-            Err(error) => tracing::error!(
-                id,
-                repository = %self.name,
-                method,
-                path,
-                caller,
-                status,
-                bytes,
-                ms,
-                "the request died: {error:#}"
-            ),
-        }
     }
 }

@@ -17,6 +17,8 @@ pub const VALUE_MAX: usize = 1 << 20;
 const BUSY: Duration = Duration::from_secs(30);
 const PAGE_SIZE: u32 = 16 << 10;
 const MAP_SIZE: u32 = 1 << 30;
+/// What a log that grew in one large commit is cut back to.
+const LOG_SIZE: u32 = 64 << 20;
 
 /// A key and what it holds, or shall hold; no value: absent.
 pub type Change<'a> = (&'a [u8], Option<&'a [u8]>);
@@ -61,6 +63,7 @@ impl Rows {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update_and_check(None, "mmap_size", MAP_SIZE, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE, |_| Ok(()))?;
         Ok(Rows { connection, writers, cost: Cost::default() })
     }
 

@@ -1,0 +1,108 @@
+//! One request at work: its thread, its bodies on the way in and out, and its line in the log.
+
+use crate::cell::Cell;
+use crate::engine::Request;
+use crate::http::{self, Damaged, Gone, Outgoing, Unzipped};
+use crate::names::Name;
+use crate::run::{Report, run};
+use crate::server::{Answer, FAILED, no};
+use anyhow::{Context, Result};
+use axum::body::{Body, HttpBody};
+use axum::http::StatusCode;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// One request in its thread, and its place among those that run.
+pub struct Job {
+    pub cell: Arc<Cell>,
+    pub name: Name,
+    pub file: String,
+    pub ask: Request,
+    pub is_zipped: bool,
+    pub begin: Instant,
+    pub _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    /// Runs it in a thread of its own; answers once the head is known. `patient`: the client waits to
+    /// be told before it sends its body.
+    pub async fn start(self, body: Body, patient: bool) -> Result<Answer> {
+        let (outgoing, response) = http::answer();
+        let has_body = !body.is_end_stream();
+        let incoming = http::carry(body, patient && has_body);
+        let work = tokio::task::spawn_blocking(move || self.run(incoming, outgoing));
+        match response.await {
+            Ok(begun) => http::response(begun).map(Ok).context("the engine's head is bad"),
+            Err(_) => {
+                work.await?;
+                Ok(no(StatusCode::INTERNAL_SERVER_ERROR, FAILED))
+            }
+        }
+    }
+
+    fn run(self, incoming: http::Incoming, mut outgoing: Outgoing) {
+        let mut plain;
+        let mut unzipped;
+        let body: &mut dyn crate::run::Body = if self.is_zipped {
+            unzipped = Unzipped::new(incoming);
+            &mut unzipped
+        } else {
+            plain = incoming;
+            &mut plain
+        };
+        let done = run(&self.cell, &self.file, &self.ask, body, &mut outgoing)
+            .and_then(|report| outgoing.end().map(|()| report));
+        if let Err(error) = &done
+            && error.is::<Damaged>()
+        {
+            // Too late if the head is out: then the answer is cut.
+            let _ = outgoing.refuse(400, &error.to_string());
+        }
+        self.log(done, &outgoing);
+    }
+
+    fn log(&self, done: Result<Report>, outgoing: &Outgoing) {
+        let Request { id, method, path, caller, .. } = &self.ask;
+        let (status, bytes) = (outgoing.status, outgoing.bytes);
+        let ms = self.begin.elapsed().as_millis() as u64;
+        match done {
+            Ok(Report { cost, cpu }) => tracing::info!(
+                id,
+                repository = %self.name,
+                method,
+                path,
+                caller,
+                status,
+                bytes,
+                ms,
+                cpu_us = cpu.as_micros() as u64,
+                calls = cost.calls,
+                rows_read = cost.rows_read,
+                rows_written = cost.rows_written,
+            ),
+            Err(error) if error.is::<Gone>() => tracing::info!(
+                id,
+                repository = %self.name,
+                method,
+                path,
+                caller,
+                status,
+                bytes,
+                ms,
+                "{error}"
+            ),
+            Err(error) => tracing::error!(
+                id,
+                repository = %self.name,
+                method,
+                path,
+                caller,
+                status,
+                bytes,
+                ms,
+                "the request died: {error:#}"
+            ),
+        }
+    }
+}
