@@ -45,6 +45,8 @@ pub const WHOLE_MAX: usize = 64 << 10;
 pub const STEP_MAX: usize = 1 << 20;
 /// Ids that one step of a push looks up.
 pub const CLOSE_STEP: usize = 10_000;
+/// A longer name in a tree is a fault (git's `largePathname`).
+pub const PATHNAME_MAX: usize = 4096;
 /// Commits or trees that a walk has yet to look at.
 pub const WALK_MAX: usize = 400_000;
 /// Commits that a bounded search looks at.

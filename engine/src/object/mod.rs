@@ -1,6 +1,7 @@
 //! Commits, trees, tags: bytes to meaning. Knows no pack and no store. Files: `commit`, `tree` and
-//! `tag` read what a server needs, as leniently as git reads it.
+//! `tag` read what a server needs, as leniently as git reads it; `check` says what is wrong.
 
+pub mod check;
 mod commit;
 mod tag;
 mod tree;

@@ -1,4 +1,5 @@
 //! The engine from outside, one binary.
 
+mod check;
 mod git;
 mod store;
