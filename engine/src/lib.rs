@@ -9,6 +9,7 @@ extern crate std;
 
 #[cfg(any(test, target_arch = "wasm32"))]
 mod abi;
+pub mod engine;
 pub mod error;
 pub mod flate;
 pub mod gc;
@@ -19,6 +20,8 @@ pub mod limits;
 pub mod memory;
 pub mod object;
 pub mod pack;
+pub mod serve;
 mod sort;
 pub mod store;
 pub mod walk;
+pub mod wire;

@@ -55,6 +55,19 @@ pub const ANCESTORS_MAX: usize = 20_000;
 pub const SMALL_PACKS_MAX: usize = 16;
 /// Rows of packs that were merged stay so long for those who still read them.
 pub const GRACE_SECONDS: u64 = 3600;
+/// Lines of a request, all told: 100,000 refs can be pushed at once, and then some.
+pub const LINES_MAX: usize = 250_000;
+/// Haves of a client that are kept, and its wants.
+pub const HAVES_MAX: usize = 50_000;
+pub const WANTS_MAX: usize = 150_000;
+/// Prefixes that `ls-refs` looks for one by one.
+pub const PREFIXES_MAX: usize = 1_000;
+/// Bytes of packs that a push merges before it ends; more is left to upkeep.
+pub const MERGE_MAX: u64 = 4 << 20;
+/// Refs that one push moves.
+pub const COMMANDS_MAX: usize = 120_000;
+/// Bytes of push options.
+pub const OPTIONS_MAX: usize = 64 << 10;
 
 const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
 const _: () = assert!(CHAIN_MAX < DEPTH_MAX);

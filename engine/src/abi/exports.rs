@@ -1,7 +1,7 @@
 //! The exports of `abi.wit`: one instance answers one request, so the request is the module's state.
 
 use super::imports::{Imports, List, taken, taken_records};
-use super::stand_in::{Engine, Header, Request};
+use crate::engine::{Access, Engine, Header, Progress, Request};
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 
@@ -56,13 +56,19 @@ extern "C" fn start(
             time,
             id: taken(id, id_len),
             caller: taken(caller, caller_len),
-            access: access as u8,
+            access: Access {
+                read: access & 1 != 0,
+                write: access & 2 != 0,
+                admin: access & 4 != 0,
+            },
             size_max,
         }
     };
+    let engine = Engine::start(Box::leak(Box::new(Imports)), request);
+    let progress = engine.as_ref().map_or(Progress::Done, Engine::progress);
     // SAFETY: one thread, and nothing refers to a request before this call.
-    unsafe { *ANSWERING.0.get() = Some(Engine::new(Box::leak(Box::new(Imports)), request)) };
-    answering().start() as u32
+    unsafe { *ANSWERING.0.get() = engine };
+    progress as u32
 }
 
 #[unsafe(no_mangle)]

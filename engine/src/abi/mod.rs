@@ -10,5 +10,3 @@ mod allocator;
 mod exports;
 #[cfg(target_arch = "wasm32")]
 mod imports;
-#[cfg(target_arch = "wasm32")]
-mod stand_in;

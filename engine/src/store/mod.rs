@@ -42,23 +42,41 @@ pub struct Store<'h> {
     inflate: Inflate,
 }
 
+/// What says that there is a repository.
+pub struct Found {
+    manifest: Manifest,
+    row: Vec<u8>,
+}
+
+impl Found {
+    /// Looks for a repository; a host that has none can still be used.
+    pub fn look(host: &mut dyn Host) -> Result<Option<Found>> {
+        let Some(row) = host.get(keys::MANIFEST) else {
+            return Ok(None);
+        };
+        Ok(Some(Found { manifest: Manifest::read(&row)?, row }))
+    }
+}
+
 impl<'h> Store<'h> {
     /// The repository that these rows hold; `None`: none was created here.
     pub fn open(host: &'h mut dyn Host) -> Result<Option<Store<'h>>> {
-        let Some(manifest_row) = host.get(keys::MANIFEST) else {
-            return Ok(None);
-        };
-        let manifest = Manifest::read(&manifest_row)?;
-        Ok(Some(Store {
-            format: manifest.format,
-            manifest,
-            manifest_row,
+        let found = Found::look(host)?;
+        Ok(found.map(|found| Store::new(host, found)))
+    }
+
+    /// The repository that was found in these rows.
+    pub fn new(host: &'h mut dyn Host, found: Found) -> Store<'h> {
+        Store {
             host,
+            format: found.manifest.format,
+            manifest: found.manifest,
+            manifest_row: found.row,
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
             contents: Ring::new(RING_MAX),
             inflate: Inflate::new(),
-        }))
+        }
     }
 
     /// Creates it: a repository without refs whose `HEAD` names the branch `head` (`refs/heads/main`).
@@ -96,7 +114,7 @@ impl<'h> Store<'h> {
 }
 
 /// The decimal digits of a number.
-fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
+pub fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
     let mut rest = number;
     loop {

@@ -4,7 +4,7 @@ use super::manifest::Manifest;
 use super::{Store, keys};
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
-use crate::limits::{CLAIMS_MAX, SCAN_MAX};
+use crate::limits::{CLAIMS_MAX, KEY_MAX, SCAN_MAX};
 use alloc::vec::Vec;
 
 /// What a ref holds.
@@ -69,6 +69,13 @@ impl Store<'_> {
     pub fn find_ref(&mut self, name: &[u8]) -> Result<Option<Target>> {
         let value = self.host.get(&keys::reference(name));
         value.map(|value| Target::read(&value, self.format)).transpose()
+    }
+
+    /// Whether what `refs` answered is known to be the last: there was room for another ref.
+    pub fn is_end(refs: &[Ref]) -> bool {
+        let row_max = KEY_MAX + 1 + 2 * 32;
+        let sizes = refs.iter().map(|found| found.name.len() + row_max - KEY_MAX + 2);
+        sizes.sum::<usize>() + row_max < SCAN_MAX
     }
 
     /// The next refs in name order after `after` (empty: from the start) whose names start with

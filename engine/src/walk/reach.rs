@@ -92,26 +92,39 @@ fn search(
     Ok(false)
 }
 
-/// Whether a ref leads to `oid`.
-pub fn is_reachable(store: &mut Store, oid: &Oid) -> Result<bool> {
-    let Some(place) = store.find(oid)? else { return Ok(false) };
-    if store.is_tight() {
-        return Ok(true);
+/// The first of these that no ref leads to.
+pub fn first_unreachable(store: &mut Store, oids: &[Oid]) -> Result<Option<Oid>> {
+    let mut places = Vec::with_capacity(oids.len());
+    for oid in oids {
+        match store.find(oid)? {
+            Some(place) => places.push(place),
+            None => return Ok(Some(*oid)),
+        }
     }
-    let mut wants = Vec::new();
+    if store.is_tight() {
+        return Ok(None);
+    }
+    let mut tips = Vec::new();
+    let mut tip_bits = Bits::new(store);
     let mut after = Vec::new();
     loop {
         let refs = store.refs(b"", &after)?;
         let Some(last) = refs.last() else { break };
         after.clone_from(&last.name);
-        wants.extend(refs.iter().filter_map(|found| match &found.target {
-            Target::Direct { oid, .. } => Some(*oid),
-            Target::Symbolic(_) => None,
-        }));
+        for found in &refs {
+            if let Target::Direct { oid, .. } = &found.target {
+                tip_bits.add(store.find(oid)?.ok_or(Error::Corrupt)?);
+                tips.push(*oid);
+            }
+        }
+    }
+    if places.iter().all(|place| tip_bits.has(*place)) {
+        return Ok(None);
     }
     let (commons, cut, filter) = (Vec::new(), None, None);
-    let ask = Ask { wants, commons, include_tag: false, thin: false, cut, filter };
+    let ask = Ask { wants: tips, commons, include_tag: false, thin: false, cut, filter };
     let mut walk = Walk::thorough(store, ask)?;
     while !walk.step(store)? {}
-    Ok(walk.sends(place))
+    let missing = places.iter().position(|place| !walk.sends(*place));
+    Ok(missing.and_then(|at| oids.get(at)).copied())
 }

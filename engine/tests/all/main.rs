@@ -2,4 +2,6 @@
 
 mod check;
 mod git;
+mod journeys;
+mod server;
 mod store;

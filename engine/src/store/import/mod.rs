@@ -341,6 +341,15 @@ impl Import {
         }
     }
 
+    /// Commits that the pack's objects refer to, and that are not in it.
+    pub fn edge(&self) -> Vec<Oid> {
+        let numbers = 0..self.ids.len() as u32;
+        let is_edge = |number: &u32| {
+            self.ids.kind(*number) == Some(Kind::Commit) && self.ids.position(*number).is_none()
+        };
+        numbers.filter(is_edge).map(|number| self.ids.oid(number)).collect()
+    }
+
     /// Where this pack has an object.
     fn position(&self, oid: &Oid) -> Option<u32> {
         self.ids.find(oid).and_then(|number| self.ids.position(number))

@@ -1,0 +1,218 @@
+//! What a host asks for itself: creation, `HEAD`, a check of everything, a bundle, upkeep.
+
+use super::{Refusal, Request, head, refuse};
+use crate::error::Result;
+use crate::gc::Upkeep;
+use crate::hash::{Format, Oid};
+use crate::host::Host;
+use crate::limits::EMIT_MAX;
+use crate::serve::Progress;
+use crate::store::check::{Check, Problem};
+use crate::store::export::{Export, Options};
+use crate::store::{Store, Target};
+use crate::walk::{Ask, Walk};
+use crate::wire::{caps, refname};
+use alloc::vec::Vec;
+
+/// Makes a repository, and answers.
+pub fn create(host: &mut dyn Host, request: &Request) {
+    let branch = caps::query(&request.query, b"default-branch").unwrap_or(b"main");
+    let format = match caps::query(&request.query, b"object-format") {
+        None | Some(b"sha1") => Some(Format::Sha1),
+        Some(b"sha256") => Some(Format::Sha256),
+        Some(_) => None,
+    };
+    let mut out = Vec::new();
+    match format {
+        Some(format) if refname::is_branch(branch) => {
+            let name = [b"refs/heads/", branch].concat();
+            if Store::create(host, format, &name) {
+                out.extend(head(b"201 Created", b"text/plain"));
+            } else {
+                refuse(&EXISTS, false, &mut out);
+            }
+        }
+        Some(_) => refuse(&BAD_BRANCH, false, &mut out),
+        None => refuse(&BAD_FORMAT, false, &mut out),
+    }
+    host.emit(&out);
+}
+
+const EXISTS: Refusal =
+    Refusal { status: b"409 Conflict", text: b"There is a repository already.\n" };
+const BAD_BRANCH: Refusal =
+    Refusal { status: b"400 Bad Request", text: b"That is no name for a branch.\n" };
+const BAD_FORMAT: Refusal =
+    Refusal { status: b"400 Bad Request", text: b"Object formats are sha1 and sha256.\n" };
+
+pub enum Admin {
+    Head(Vec<u8>),
+    Check { check: Check, problems: usize },
+    Bundle(Bundle),
+    Upkeep(Upkeep),
+}
+
+pub enum Bundle {
+    Refs { after: Vec<u8>, wants: Vec<Oid> },
+    Walk(Walk),
+    Pack(Export),
+}
+
+impl Admin {
+    /// What the path asks for; `None`: nothing that is known.
+    pub fn new(request: &Request) -> Option<Admin> {
+        Some(match (request.method.as_slice(), request.path.as_slice()) {
+            (b"POST", b"/-/head") => {
+                Admin::Head(caps::query(&request.query, b"branch").unwrap_or_default().to_vec())
+            }
+            (b"GET", b"/-/fsck") => Admin::Check { check: Check::new(), problems: 0 },
+            (b"GET", b"/-/bundle") => {
+                Admin::Bundle(Bundle::Refs { after: Vec::new(), wants: Vec::new() })
+            }
+            (b"POST", b"/-/maintain") => Admin::Upkeep(Upkeep::new(request.time, u64::MAX)),
+            _ => return None,
+        })
+    }
+
+    pub fn content_type(&self) -> &'static [u8] {
+        match self {
+            Admin::Bundle(_) => b"application/x-git-bundle",
+            _ => b"text/plain",
+        }
+    }
+
+    pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
+        let is_over = match self {
+            Admin::Head(branch) => {
+                set_head(store, branch, out)?;
+                true
+            }
+            Admin::Check { check, problems } => check_some(store, check, problems, out)?,
+            Admin::Bundle(bundle) => bundle.pump(store, out)?,
+            Admin::Upkeep(upkeep) => upkeep.step(store)?,
+        };
+        Ok(if is_over { Progress::Done } else { Progress::Busy })
+    }
+}
+
+fn set_head(store: &mut Store, branch: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    let name = [b"refs/heads/", branch].concat();
+    if !refname::is_branch(branch) {
+        out.extend_from_slice(b"error: that is no name for a branch\n");
+        return Ok(());
+    }
+    store.set_head(&name)?;
+    out.extend_from_slice(b"ok\n");
+    Ok(())
+}
+
+/// A line for each problem; then `ok` or how many there are.
+fn check_some(
+    store: &mut Store,
+    check: &mut Check,
+    problems: &mut usize,
+    out: &mut Vec<u8>,
+) -> Result<bool> {
+    let is_over = check.step(store, &mut |problem| {
+        *problems += 1;
+        match problem {
+            Problem::Damaged(oid) => out.extend([b"damaged ", &*oid.to_hex()].concat()),
+            Problem::Broken { from, to } => {
+                out.extend([b"broken link from ", &*from.to_hex(), b" to ", &to.to_hex()].concat());
+            }
+            Problem::Unreadable(_) => out.extend_from_slice(b"unreadable index of a pack"),
+        }
+        out.push(b'\n');
+    })?;
+    if !is_over {
+        return Ok(false);
+    }
+    check_refs(store, problems, out)?;
+    let mut digits = [0; 20];
+    out.extend_from_slice(crate::store::decimal(check.count, &mut digits));
+    out.extend_from_slice(b" objects are whole\n");
+    match *problems {
+        0 => out.extend_from_slice(b"ok\n"),
+        count => {
+            out.extend_from_slice(crate::store::decimal(count as u64, &mut digits));
+            out.extend_from_slice(b" problems\n");
+        }
+    }
+    Ok(true)
+}
+
+fn check_refs(store: &mut Store, problems: &mut usize, out: &mut Vec<u8>) -> Result<()> {
+    let mut after = Vec::new();
+    loop {
+        let refs = store.refs(b"", &after)?;
+        let Some(last) = refs.last() else { return Ok(()) };
+        after.clone_from(&last.name);
+        for found in &refs {
+            if let Target::Direct { oid, .. } = &found.target
+                && store.find(oid)?.is_none()
+            {
+                *problems += 1;
+                out.extend([b"ref to a missing object ", found.name.as_slice(), b"\n"].concat());
+            }
+        }
+    }
+}
+
+impl Bundle {
+    /// A bundle of all refs (gitformat-bundle). True: it is complete.
+    fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<bool> {
+        match self {
+            Bundle::Refs { after, wants } => {
+                if after.is_empty() {
+                    begin(store, out)?;
+                }
+                let refs = store.refs(b"", after)?;
+                let Some(last) = refs.last() else {
+                    out.push(b'\n');
+                    let wants = core::mem::take(wants);
+                    let (commons, cut, filter) = (Vec::new(), None, None);
+                    let ask = Ask { wants, commons, include_tag: false, thin: false, cut, filter };
+                    *self = Bundle::Walk(Walk::new(store, ask)?);
+                    return Ok(false);
+                };
+                after.clone_from(&last.name);
+                for found in &refs {
+                    let Target::Direct { oid, .. } = &found.target else { continue };
+                    wants.push(*oid);
+                    out.extend([&*oid.to_hex(), b" ", found.name.as_slice(), b"\n"].concat());
+                }
+            }
+            Bundle::Walk(walk) => {
+                if walk.step(store)? {
+                    let empty = Ask {
+                        wants: Vec::new(),
+                        commons: Vec::new(),
+                        include_tag: false,
+                        thin: false,
+                        cut: None,
+                        filter: None,
+                    };
+                    let walk = core::mem::replace(walk, Walk::thorough(store, empty)?);
+                    let options = Options { ofs_delta: true };
+                    *self = Bundle::Pack(Export::new(store, walk.selection(), options)?);
+                }
+            }
+            Bundle::Pack(export) => {
+                return export.pump(store, EMIT_MAX, &mut |bytes| out.extend_from_slice(bytes));
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn begin(store: &mut Store, out: &mut Vec<u8>) -> Result<()> {
+    match store.format() {
+        Format::Sha1 => out.extend_from_slice(b"# v2 git bundle\n"),
+        Format::Sha256 => out.extend_from_slice(b"# v3 git bundle\n@object-format=sha256\n"),
+    }
+    let head = store.head().to_vec();
+    if let Some(Target::Direct { oid, .. }) = store.find_ref(&head)? {
+        out.extend([&*oid.to_hex(), b" HEAD\n"].concat());
+    }
+    Ok(())
+}

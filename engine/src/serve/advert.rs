@@ -1,0 +1,114 @@
+//! `GET info/refs`: refs and capabilities (gitprotocol-http, gitprotocol-pack, gitprotocol-v2).
+
+use super::{Progress, Service, v2};
+use crate::error::Result;
+use crate::hash::Oid;
+use crate::store::{Store, Target};
+use crate::wire::{AGENT, line};
+use alloc::vec::Vec;
+
+/// What upload-pack can do in protocol v0 and v1.
+const UPLOAD: &[u8] =
+    b"multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since \
+deepen-not deepen-relative no-progress include-tag multi_ack_detailed allow-tip-sha1-in-want \
+allow-reachable-sha1-in-want no-done filter";
+
+/// What receive-pack can do.
+const RECEIVE: &[u8] = b"report-status report-status-v2 delete-refs side-band-64k quiet atomic \
+ofs-delta push-options";
+
+pub struct Advert {
+    service: Service,
+    version: u8,
+    state: State,
+    /// No line was written yet: the first one carries the capabilities.
+    is_first: bool,
+}
+
+enum State {
+    Start,
+    /// Refs after this name are still to be written.
+    Refs(Vec<u8>),
+    Done,
+}
+
+impl Advert {
+    pub fn new(service: Service, version: u8) -> Advert {
+        // receive-pack has no protocol v2: it answers as v0.
+        let version = if service == Service::ReceivePack && version == 2 { 0 } else { version };
+        Advert { service, version, state: State::Start, is_first: true }
+    }
+
+    pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
+        match core::mem::replace(&mut self.state, State::Done) {
+            State::Start if self.version == 2 => {
+                v2::advertise(store, out);
+                return Ok(Progress::Done);
+            }
+            State::Start => {
+                line::write(out, &[b"# service=git-", self.service.name(), b"\n"]);
+                line::flush(out);
+                if self.version == 1 {
+                    line::write(out, &[b"version 1\n"]);
+                }
+                if self.service == Service::UploadPack {
+                    let head = store.head().to_vec();
+                    if let Some(Target::Direct { oid, .. }) = store.find_ref(&head)? {
+                        self.write(store, &oid, b"HEAD", Some(&head), out);
+                    }
+                }
+                self.state = State::Refs(Vec::new());
+            }
+            State::Refs(after) => {
+                let refs = store.refs(b"", &after)?;
+                if let Some(last) = refs.last() {
+                    self.state = State::Refs(last.name.clone());
+                } else {
+                    self.end(store, out);
+                }
+                for found in &refs {
+                    let Target::Direct { oid, peeled } = &found.target else { continue };
+                    self.write(store, oid, &found.name, None, out);
+                    if let (Some(peeled), Service::UploadPack) = (peeled, self.service) {
+                        let name = [found.name.as_slice(), b"^{}"].concat();
+                        self.write(store, peeled, &name, None, out);
+                    }
+                }
+            }
+            State::Done => {}
+        }
+        Ok(if matches!(self.state, State::Done) { Progress::Done } else { Progress::Busy })
+    }
+
+    fn write(
+        &mut self,
+        store: &Store,
+        oid: &Oid,
+        name: &[u8],
+        head: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) {
+        let hex = oid.to_hex();
+        if !core::mem::replace(&mut self.is_first, false) {
+            return line::write(out, &[&hex, b" ", name, b"\n"]);
+        }
+        let format = store.format().name().as_bytes();
+        let (list, symref) = match self.service {
+            Service::UploadPack => {
+                (UPLOAD, if head.is_some() { &b" symref=HEAD:"[..] } else { b"" })
+            }
+            Service::ReceivePack => (RECEIVE, &b""[..]),
+        };
+        let head = head.unwrap_or_default();
+        let tail = [symref, head, b" object-format=", format, b" agent=", AGENT, b"\n"].concat();
+        line::write(out, &[&hex, b" ", name, b"\0", list, &tail]);
+    }
+
+    fn end(&mut self, store: &Store, out: &mut Vec<u8>) {
+        if self.is_first {
+            let zero = Oid::zero(store.format());
+            self.write(store, &zero, b"capabilities^{}", None, out);
+        }
+        line::flush(out);
+    }
+}

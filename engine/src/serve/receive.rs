@@ -1,0 +1,290 @@
+//! `git-receive-pack` (gitprotocol-pack, "Pushing Data To a Server"): commands, a pack, a report.
+//! Which refs may move is said in `refs_check`.
+
+use super::refs_check::{Checked, check};
+use super::{Lines, Progress};
+use crate::error::{Blame, Error, Result};
+use crate::gc::Upkeep;
+use crate::limits::{COMMANDS_MAX, MERGE_MAX, OPTIONS_MAX};
+use crate::store::Store;
+use crate::store::import::Import;
+use crate::store::push::{self, Record, Update};
+use crate::wire::band::{Band, Frame, Writer};
+use crate::wire::line::Line;
+use crate::wire::push::{Command, Wishes, command, report};
+use alloc::vec::Vec;
+
+/// Who pushes, when, and how much the repository may hold.
+pub struct Caller {
+    /// Seconds since 1970.
+    pub time: u64,
+    pub name: Vec<u8>,
+    pub size_max: u64,
+}
+
+pub struct Receive {
+    caller: Caller,
+    lines: Lines,
+    commands: Vec<Command>,
+    wishes: Wishes,
+    options: Vec<Vec<u8>>,
+    state: State,
+    steps: usize,
+}
+
+enum State {
+    Commands,
+    Options,
+    /// The pack arrives; `None`: the next byte is its first.
+    Pack(Option<Import>),
+    /// The pack was refused; what follows of it is passed over.
+    Refused(Error),
+    Steps(Import),
+    Answer(Option<Import>),
+    Upkeep(Upkeep),
+    Done,
+}
+
+impl Receive {
+    pub fn new(caller: Caller) -> Receive {
+        Receive {
+            caller,
+            lines: Lines::default(),
+            commands: Vec::new(),
+            wishes: Wishes::default(),
+            options: Vec::new(),
+            state: State::Commands,
+            steps: 0,
+        }
+    }
+
+    pub fn feed(&mut self, store: &mut Store, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
+        match self.state {
+            State::Commands | State::Options => {
+                let mut lines = core::mem::take(&mut self.lines);
+                lines.feed(bytes, &mut |line| {
+                    self.on_line(store, line)?;
+                    Ok(matches!(self.state, State::Commands | State::Options))
+                })?;
+                let rest = match self.state {
+                    State::Pack(_) => lines.take_rest(),
+                    _ => Vec::new(),
+                };
+                self.lines = lines;
+                if !rest.is_empty() {
+                    return self.feed(store, &rest, out);
+                }
+            }
+            State::Pack(_) => self.on_pack(store, bytes)?,
+            _ => {}
+        }
+        Ok(self.progress())
+    }
+
+    fn on_line(&mut self, store: &Store, line: Line<'_>) -> Result<()> {
+        match (&self.state, line) {
+            (State::Commands, Line::Data(_)) => {
+                self.on_command(store, line.text().unwrap_or_default())
+            }
+            (State::Commands, Line::Flush) if self.wishes.options => {
+                self.state = State::Options;
+                Ok(())
+            }
+            (State::Options, Line::Data(_)) => {
+                let size = self.options.iter().map(Vec::len).sum::<usize>();
+                let text = line.text().unwrap_or_default();
+                if size + text.len() > OPTIONS_MAX || text.contains(&b'\n') {
+                    return Err(Error::TooLarge);
+                }
+                self.options.push(text.to_vec());
+                Ok(())
+            }
+            (State::Commands | State::Options, Line::Flush) => {
+                let has_pack = self.commands.iter().any(|command| command.new.is_some());
+                self.state = if has_pack { State::Pack(None) } else { State::Answer(None) };
+                Ok(())
+            }
+            _ => Err(Error::BadRequest),
+        }
+    }
+
+    fn on_command(&mut self, store: &Store, text: &[u8]) -> Result<()> {
+        if text.starts_with(b"shallow ") {
+            // A shallow clone may push what leans on nothing that the server lacks.
+            return Ok(());
+        }
+        let (command, list) = command(text, store.format())?;
+        if let Some(list) = list.filter(|_| self.commands.is_empty()) {
+            self.wishes = Wishes::read(list);
+        }
+        if self.commands.len() >= COMMANDS_MAX {
+            return Err(Error::TooLarge);
+        }
+        self.commands.push(command);
+        Ok(())
+    }
+
+    /// A fault of the pack is told in the report, once all of it was sent.
+    fn on_pack(&mut self, store: &mut Store, bytes: &[u8]) -> Result<()> {
+        let State::Pack(import) = &mut self.state else { return Err(Error::BadRequest) };
+        let import = import.get_or_insert_with(|| Import::new(store, self.caller.size_max));
+        if let Err(error) = import.feed(store, bytes) {
+            self.state = State::Refused(blamed(error)?);
+        }
+        Ok(())
+    }
+
+    pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
+        match core::mem::replace(&mut self.state, State::Done) {
+            // The probe that git sends before a large push, or nothing at all.
+            State::Commands if self.commands.is_empty() => {}
+            State::Commands | State::Options => return Err(Error::CutShort),
+            State::Pack(Some(import)) => self.state = State::Steps(import),
+            State::Pack(None) => self.end_unpack(Error::CutShort, out),
+            State::Refused(error) => self.end_unpack(error, out),
+            State::Steps(mut import) => match import.step(store) {
+                Ok(true) => self.state = State::Answer(Some(import)),
+                Ok(false) => {
+                    self.tell(&import, out);
+                    self.state = State::Steps(import);
+                }
+                Err(Error::MissingObject) => self.end_open(&import, out),
+                Err(error) => self.end_unpack_at(blamed(error)?, &import, out),
+            },
+            State::Answer(import) => {
+                self.answer(store, import, out)?;
+                self.state = State::Upkeep(Upkeep::new(self.caller.time, MERGE_MAX));
+            }
+            State::Upkeep(mut upkeep) => {
+                // The push is done, whatever becomes of this.
+                if let Ok(false) = upkeep.step(store) {
+                    self.state = State::Upkeep(upkeep);
+                }
+            }
+            State::Done => {}
+        }
+        Ok(self.progress())
+    }
+
+    fn progress(&self) -> Progress {
+        match self.state {
+            State::Commands | State::Options | State::Pack(_) | State::Refused(_) => {
+                Progress::Hungry
+            }
+            State::Steps(_) | State::Answer(_) | State::Upkeep(_) => Progress::Busy,
+            State::Done => Progress::Done,
+        }
+    }
+
+    /// Now and then a word on how far it is: the client waits.
+    fn tell(&mut self, import: &Import, out: &mut Vec<u8>) {
+        const STEPS: usize = 32;
+        self.steps += 1;
+        if self.wishes.quiet || !self.wishes.bands || self.steps % STEPS != 0 {
+            return;
+        }
+        let (mut all, mut made) = ([0; 20], [0; 20]);
+        let (count, done) = import.counts();
+        let made = crate::store::decimal(u64::from(done), &mut made);
+        let all = crate::store::decimal(u64::from(count), &mut all);
+        let parts = [&b"Resolving deltas: "[..], made, b"/", all, b"\r"];
+        Writer::new(Frame::LARGE).message(out, Band::Progress, &parts);
+    }
+
+    /// The pack could not be taken: no ref moves.
+    fn end_unpack(&mut self, error: Error, out: &mut Vec<u8>) {
+        let refused = self.commands.iter().map(|_| Some(&b"unpacker error"[..])).collect();
+        self.report(error.text().as_bytes(), refused, out);
+    }
+
+    /// The same, where an object is to blame.
+    fn end_unpack_at(&mut self, error: Error, import: &Import, out: &mut Vec<u8>) {
+        match import.culprit() {
+            None => self.end_unpack(error, out),
+            Some(oid) => {
+                let text = [error.text().as_bytes(), b": ", &oid.to_hex()].concat();
+                let refused = self.commands.iter().map(|_| Some(&b"unpacker error"[..])).collect();
+                self.report(&text, refused, out);
+            }
+        }
+    }
+
+    /// The pack refers to what neither it nor the store has.
+    fn end_open(&mut self, import: &Import, out: &mut Vec<u8>) {
+        if let (Some(oid), true) = (import.culprit(), self.wishes.bands) {
+            let parts = [
+                &b"error: the pushed objects refer to "[..],
+                &oid.to_hex(),
+                b", which is neither pushed nor here\n",
+            ];
+            Writer::new(Frame::LARGE).message(out, Band::Progress, &parts);
+        }
+        let reason = |command: &Command| match command.new {
+            Some(_) => Some(&b"missing necessary objects"[..]),
+            None => Some(&b"not done: the push has missing objects"[..]),
+        };
+        let refused = self.commands.iter().map(reason).collect();
+        self.report(b"ok", refused, out);
+    }
+
+    fn answer(
+        &mut self,
+        store: &mut Store,
+        import: Option<Import>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let mut import = import;
+        let Checked { mut refused, updates } = check(store, import.as_mut(), &self.commands)?;
+        let is_stopped = self.wishes.atomic && refused.iter().any(Option::is_some);
+        if !is_stopped && !updates.is_empty() {
+            let (places, list): (Vec<usize>, Vec<Update>) = updates.into_iter().unzip();
+            let Caller { time, name, .. } = &self.caller;
+            let record = Record { time: *time, caller: name, options: &self.options };
+            match push::commit(store, import, &list, self.wishes.atomic, &record) {
+                Ok(late) => {
+                    for at in late {
+                        if let Some(slot) = places.get(at).and_then(|at| refused.get_mut(*at)) {
+                            *slot = Some(b"failed to update ref");
+                        }
+                    }
+                }
+                Err(error) => {
+                    let text = blamed(error)?.text().as_bytes();
+                    places
+                        .iter()
+                        .filter_map(|at| refused.get_mut(*at).map(|slot| *slot = Some(text)))
+                        .count();
+                }
+            }
+        }
+        if self.wishes.atomic && refused.iter().any(Option::is_some) {
+            refused.iter_mut().for_each(|slot| _ = slot.get_or_insert(b"atomic push failure"));
+        }
+        self.report(b"ok", refused, out);
+        Ok(())
+    }
+
+    fn report(&mut self, unpack: &[u8], refused: Vec<Option<&[u8]>>, out: &mut Vec<u8>) {
+        let mut text = Vec::new();
+        let refs = self.commands.iter().zip(&refused);
+        report(
+            &mut text,
+            unpack,
+            refs.map(|(command, refusal)| (command.name.as_slice(), *refusal)),
+        );
+        let frame = if self.wishes.bands { Frame::LARGE } else { Frame::Bare };
+        let mut writer = Writer::new(frame);
+        if self.wishes.report {
+            writer.data(out, &text);
+        }
+        writer.end(out);
+    }
+}
+
+/// A fault of the peer goes into the report; one of ours ends the request.
+fn blamed(error: Error) -> Result<Error> {
+    match (error, error.blame()) {
+        (Error::Busy, _) | (_, Blame::Peer) => Ok(error),
+        _ => Err(error),
+    }
+}

@@ -1,0 +1,73 @@
+//! Sends a pack: the search, then the entries, in packets.
+
+use crate::error::Result;
+use crate::limits::EMIT_MAX;
+use crate::store::Store;
+use crate::store::export::{Export, Options};
+use crate::walk::{Ask, Walk};
+use crate::wire::band::{Band, Frame, Writer};
+use alloc::vec::Vec;
+
+pub struct Sender {
+    state: State,
+    writer: Writer,
+    ofs_delta: bool,
+    /// Messages for people are wanted.
+    is_chatty: bool,
+}
+
+enum State {
+    Walk(Walk),
+    Export(Export),
+    Done,
+}
+
+impl Sender {
+    pub fn new(
+        store: &mut Store,
+        ask: Ask,
+        frame: Frame,
+        ofs_delta: bool,
+        is_chatty: bool,
+    ) -> Result<Sender> {
+        let state = State::Walk(Walk::new(store, ask)?);
+        Ok(Sender { state, writer: Writer::new(frame), ofs_delta, is_chatty })
+    }
+
+    /// True: the pack was sent, and the end of the stream.
+    pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<bool> {
+        match core::mem::replace(&mut self.state, State::Done) {
+            State::Walk(mut walk) => {
+                if !walk.step(store)? {
+                    self.state = State::Walk(walk);
+                    return Ok(false);
+                }
+                let options = Options { ofs_delta: self.ofs_delta };
+                let export = Export::new(store, walk.selection(), options)?;
+                if self.is_chatty {
+                    let count =
+                        crate::store::decimal(u64::from(export.count()), &mut [0; 20]).to_vec();
+                    let parts = [&b"Sending "[..], &count, b" objects\n"];
+                    self.writer.message(out, Band::Progress, &parts);
+                }
+                self.state = State::Export(export);
+            }
+            State::Export(mut export) => {
+                let size = EMIT_MAX.saturating_sub(out.len() + 1024);
+                let writer = &mut self.writer;
+                if export.pump(store, size, &mut |bytes| writer.data(out, bytes))? {
+                    self.writer.end(out);
+                    return Ok(true);
+                }
+                self.state = State::Export(export);
+            }
+            State::Done => return Ok(true),
+        }
+        Ok(false)
+    }
+
+    /// `out` was sent and emptied.
+    pub fn sent(&mut self) {
+        self.writer.close();
+    }
+}

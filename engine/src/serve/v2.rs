@@ -1,0 +1,191 @@
+//! Protocol v2: one command with its arguments (gitprotocol-v2). A command is a row, and a file.
+
+use super::fetch::{self, Fetch};
+use super::ls_refs::{self, LsRefs};
+use super::{Lines, Progress, write_error};
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::wire::AGENT;
+use crate::wire::line::{self, Line};
+use alloc::vec::Vec;
+
+/// A command as it is advertised and begun.
+struct Command {
+    name: &'static [u8],
+    advertise: &'static [u8],
+    begin: fn() -> Ask,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: b"ls-refs",
+        advertise: ls_refs::ADVERTISE,
+        begin: || Ask::LsRefs(LsRefs::default()),
+    },
+    Command { name: b"fetch", advertise: fetch::ADVERTISE, begin: || Ask::Fetch(Fetch::default()) },
+];
+
+/// A command whose arguments are read.
+enum Ask {
+    LsRefs(LsRefs),
+    Fetch(Fetch),
+}
+
+pub struct V2 {
+    lines: Lines,
+    state: State,
+}
+
+enum State {
+    Command(Option<Ask>),
+    Arguments(Ask),
+    LsRefs(ls_refs::Answer),
+    Fetch(fetch::Answer),
+    Done,
+}
+
+/// The capability advertisement.
+pub fn advertise(store: &Store, out: &mut Vec<u8>) {
+    line::write(out, &[b"version 2\n"]);
+    line::write(out, &[b"agent=", AGENT, b"\n"]);
+    for command in COMMANDS {
+        line::write(out, &[command.name, command.advertise, b"\n"]);
+    }
+    line::write(out, &[b"server-option\n"]);
+    line::write(out, &[b"object-format=", store.format().name().as_bytes(), b"\n"]);
+    line::flush(out);
+}
+
+impl V2 {
+    pub fn new() -> V2 {
+        V2 { lines: Lines::default(), state: State::Command(None) }
+    }
+
+    pub fn feed(&mut self, store: &mut Store, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
+        let mut lines = core::mem::take(&mut self.lines);
+        lines.feed(bytes, &mut |line| {
+            let state = core::mem::replace(&mut self.state, State::Done);
+            self.state = state.on_line(store, line, out)?;
+            Ok(matches!(self.state, State::Command(_) | State::Arguments(_)))
+        })?;
+        self.lines = lines;
+        Ok(self.progress())
+    }
+
+    pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
+        let is_over = match &mut self.state {
+            // A body without a command is an empty answer.
+            State::Command(None) => true,
+            State::Command(_) | State::Arguments(_) => return Err(Error::CutShort),
+            State::LsRefs(answer) => answer.pump(store, out)?,
+            State::Fetch(answer) => answer.pump(store, out)?,
+            State::Done => true,
+        };
+        if is_over {
+            self.state = State::Done;
+        }
+        Ok(self.progress())
+    }
+
+    pub fn sent(&mut self) {
+        if let State::Fetch(answer) = &mut self.state {
+            answer.sent();
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        match self.state {
+            State::Command(_) | State::Arguments(_) => Progress::Hungry,
+            State::LsRefs(_) | State::Fetch(_) => Progress::Busy,
+            State::Done => Progress::Done,
+        }
+    }
+}
+
+impl State {
+    /// Every change of state that a line can cause.
+    fn on_line(self, store: &mut Store, line: Line<'_>, out: &mut Vec<u8>) -> Result<State> {
+        Ok(match (self, line) {
+            (State::Command(None), Line::Flush) => State::Done,
+            (State::Command(ask), Line::Data(_)) => {
+                let text = line.text().unwrap_or_default();
+                match on_capability(store, text, ask.is_some(), out)? {
+                    Some(found) => State::Command(found.or(ask)),
+                    None => State::Done,
+                }
+            }
+            (State::Command(Some(ask)), Line::Delim) => State::Arguments(ask),
+            (State::Command(Some(ask)) | State::Arguments(ask), Line::Flush) => {
+                ask.answer(store)?
+            }
+            (State::Command(None), Line::Delim) => {
+                write_error(out, &[b"no command requested"]);
+                State::Done
+            }
+            (State::Arguments(mut ask), Line::Data(_)) => {
+                let text = line.text().unwrap_or_default();
+                let is_known = match &mut ask {
+                    Ask::LsRefs(ask) => ask.on_argument(text),
+                    Ask::Fetch(ask) => match ask.on_argument(store, text, out)? {
+                        Some(is_known) => is_known,
+                        None => return Ok(State::Done),
+                    },
+                };
+                if !is_known {
+                    write_error(out, &[b"unexpected line: '", text, b"'"]);
+                    return Ok(State::Done);
+                }
+                State::Arguments(ask)
+            }
+            _ => return Err(Error::BadRequest),
+        })
+    }
+}
+
+/// Reads a line before the arguments. `None`: it was refused, in words.
+fn on_capability(
+    store: &Store,
+    text: &[u8],
+    has_command: bool,
+    out: &mut Vec<u8>,
+) -> Result<Option<Option<Ask>>> {
+    let (key, value) = match text.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, &b""[..]),
+    };
+    match key {
+        b"command" if has_command => {
+            write_error(
+                out,
+                &[b"command '", value, b"' requested after already requesting another"],
+            );
+        }
+        b"command" => match COMMANDS.iter().find(|command| command.name == value) {
+            Some(command) => return Ok(Some(Some((command.begin)()))),
+            None => write_error(out, &[b"invalid command '", value, b"'"]),
+        },
+        b"object-format" if value != store.format().name().as_bytes() => {
+            let ours = store.format().name().as_bytes();
+            let text = [b"mismatched object format: server ", ours, b"; client ", value].concat();
+            write_error(out, &[&text]);
+        }
+        b"agent" | b"session-id" | b"server-option" | b"object-format" => return Ok(Some(None)),
+        _ => write_error(out, &[b"unknown capability '", text, b"'"]),
+    }
+    Ok(None)
+}
+
+impl Ask {
+    fn answer(self, store: &mut Store) -> Result<State> {
+        Ok(match self {
+            Ask::LsRefs(ask) => State::LsRefs(ask.answer()),
+            Ask::Fetch(ask) => State::Fetch(ask.answer(store)?),
+        })
+    }
+}
+
+impl Default for V2 {
+    fn default() -> V2 {
+        V2::new()
+    }
+}
