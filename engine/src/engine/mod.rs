@@ -1,16 +1,16 @@
 //! One request: its route, then `feed` and `pump` until it is done. Knows no protocol.
 
-mod admin;
-
 pub use crate::serve::Progress;
 
 use crate::error::{Blame, Error, Result};
+use crate::gc::Upkeep;
 use crate::host::Host;
-use crate::limits::EMIT_MAX;
-use crate::serve::{Advert, Caller, Receive, Service, Session, Upload, V2, write_error};
+use crate::limits::{EMIT_MAX, MERGE_MAX};
+use crate::serve::admin::{Created, create};
+use crate::serve::{
+    Admin, Advert, Caller, Receive, Service, Session, Upload, V2, caps, write_error,
+};
 use crate::store::{Found, Store};
-use crate::wire::caps;
-use admin::Admin;
 use alloc::vec::Vec;
 
 /// A header of the request; its name in lower case.
@@ -54,11 +54,17 @@ pub struct Engine<'h> {
     out: Vec<u8>,
     /// Nothing was sent yet: another status may still be.
     is_silent: bool,
+    /// Seconds since 1970.
+    time: u64,
 }
 
 enum State {
-    Session { session: Session, content_type: Vec<u8> },
-    Admin(Admin),
+    Session {
+        session: Session,
+        content_type: Vec<u8>,
+    },
+    /// What there was to answer is sent; packs are merged.
+    Upkeep(Upkeep),
     Done,
 }
 
@@ -68,6 +74,12 @@ struct Refusal {
     text: &'static [u8],
 }
 
+const EXISTS: Refusal =
+    Refusal { status: b"409 Conflict", text: b"There is a repository already.\n" };
+const BAD_BRANCH: Refusal =
+    Refusal { status: b"400 Bad Request", text: b"That is no name for a branch.\n" };
+const BAD_FORMAT: Refusal =
+    Refusal { status: b"400 Bad Request", text: b"Object formats are sha1 and sha256.\n" };
 const NOT_FOUND: Refusal = Refusal { status: b"404 Not Found", text: b"There is nothing here.\n" };
 const NO_REPOSITORY: Refusal =
     Refusal { status: b"404 Not Found", text: b"There is no such repository.\n" };
@@ -86,14 +98,22 @@ impl<'h> Engine<'h> {
     /// Begins a request; it may be over at once.
     pub fn start(host: &'h mut dyn Host, request: Request) -> Option<Engine<'h>> {
         if request.access.admin && request.path == b"/-/create" {
-            admin::create(host, &request);
+            let mut out = Vec::new();
+            match create(host, &request.query) {
+                Created::Done => out.extend(head(b"201 Created", b"text/plain")),
+                Created::Exists => refuse(&EXISTS, false, &mut out),
+                Created::BadBranch => refuse(&BAD_BRANCH, false, &mut out),
+                Created::BadFormat => refuse(&BAD_FORMAT, false, &mut out),
+            }
+            host.emit(&out);
             return None;
         }
         let refusal = match Found::look(host) {
             Ok(Some(found)) => match route(&request) {
                 Ok(state) => {
                     let store = Store::new(host, found);
-                    return Some(Engine { store, state, out: Vec::new(), is_silent: true });
+                    let (out, time) = (Vec::new(), request.time);
+                    return Some(Engine { store, state, out, is_silent: true, time });
                 }
                 Err(refusal) => refusal,
             },
@@ -109,30 +129,38 @@ impl<'h> Engine<'h> {
     /// What the engine waits for first.
     pub fn progress(&self) -> Progress {
         match &self.state {
-            State::Session { session: Session::Advert(_), .. } | State::Admin(_) => Progress::Busy,
+            State::Session { session: Session::Advert(_) | Session::Admin(_), .. } => {
+                Progress::Busy
+            }
             State::Session { .. } => Progress::Hungry,
+            State::Upkeep(_) => Progress::Busy,
             State::Done => Progress::Done,
         }
     }
 
     /// The next bytes of the body, cut anywhere.
     pub fn feed(&mut self, bytes: &[u8]) -> Progress {
-        let outcome = match &mut self.state {
-            State::Session { session, .. } => session.feed(&mut self.store, bytes, &mut self.out),
-            State::Admin(_) => Ok(Progress::Busy),
-            State::Done => Ok(Progress::Done),
-        };
+        let State::Session { session, .. } = &mut self.state else { return self.progress() };
+        let outcome = session.feed(&mut self.store, bytes, &mut self.out);
         self.settle(outcome)
     }
 
     /// One bounded piece of work. To pump a hungry engine is to say that the body has ended.
     pub fn pump(&mut self) -> Progress {
-        let outcome = match &mut self.state {
-            State::Session { session, .. } => session.pump(&mut self.store, &mut self.out),
-            State::Admin(admin) => admin.pump(&mut self.store, &mut self.out),
-            State::Done => Ok(Progress::Done),
-        };
-        self.settle(outcome)
+        match &mut self.state {
+            State::Session { session, .. } => {
+                let outcome = session.pump(&mut self.store, &mut self.out);
+                self.settle(outcome)
+            }
+            State::Upkeep(upkeep) => {
+                // The answer is out, whatever becomes of this.
+                if !matches!(upkeep.step(&mut self.store), Ok(false)) {
+                    self.state = State::Done;
+                }
+                self.progress()
+            }
+            State::Done => Progress::Done,
+        }
     }
 
     /// Sends what there is to send, a good piece at a time.
@@ -145,8 +173,7 @@ impl<'h> Engine<'h> {
         if core::mem::replace(&mut self.is_silent, false) {
             let content_type = match &self.state {
                 State::Session { content_type, .. } => content_type.as_slice(),
-                State::Admin(admin) => admin.content_type(),
-                State::Done => b"",
+                State::Upkeep(_) | State::Done => b"",
             };
             if !content_type.is_empty() {
                 let head = head(b"200 OK", content_type);
@@ -161,9 +188,22 @@ impl<'h> Engine<'h> {
             session.sent();
         }
         if progress == Progress::Done {
-            self.state = State::Done;
+            let size_max = match &self.state {
+                State::Session { session: Session::Receive(_), .. } => Some(MERGE_MAX),
+                State::Session { session: Session::Admin(Admin::Maintain), .. } => Some(u64::MAX),
+                _ => None,
+            };
+            let upkeep = |size_max| State::Upkeep(Upkeep::new(self.time, size_max));
+            self.state = size_max.map_or(State::Done, upkeep);
         }
-        progress
+        self.progress_after(progress)
+    }
+
+    fn progress_after(&self, progress: Progress) -> Progress {
+        match self.state {
+            State::Session { .. } => progress,
+            _ => self.progress(),
+        }
     }
 
     /// The request ends with an error: as a status, if nothing was sent yet and it is ours; else in
@@ -189,8 +229,10 @@ const CORRUPT: Refusal = Refusal {
 fn route(request: &Request) -> core::result::Result<State, Refusal> {
     let Access { read, write, admin } = request.access;
     if request.path.starts_with(b"/-/") {
-        let admin = if admin { Admin::new(request) } else { None };
-        return admin.map(State::Admin).ok_or(NOT_FOUND);
+        let found = Admin::new(&request.method, &request.path, &request.query);
+        let found = found.filter(|_| admin).ok_or(NOT_FOUND)?;
+        let content_type = found.content_type().to_vec();
+        return Ok(State::Session { session: Session::Admin(found), content_type });
     }
     let name = match request.path.as_slice() {
         b"/info/refs" => caps::query(&request.query, b"service").unwrap_or_default(),

@@ -1,3 +1,5 @@
+//! Known values, and agreement with another implementation.
+
 use super::*;
 use std::vec::Vec;
 

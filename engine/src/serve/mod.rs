@@ -1,6 +1,7 @@
 //! Answers to git clients: a file a command. Each session takes bytes cut anywhere, appends its
 //! answer to `out`, and says what it waits for.
 
+pub mod admin;
 mod advert;
 mod fetch;
 mod ls_refs;
@@ -10,6 +11,8 @@ mod sender;
 mod upload;
 mod v2;
 
+pub use crate::wire::caps;
+pub use admin::Admin;
 pub use advert::Advert;
 pub use receive::{Caller, Receive};
 pub use upload::Upload;
@@ -60,13 +63,14 @@ pub enum Session {
     V2(V2),
     Upload(Upload),
     Receive(Receive),
+    Admin(Admin),
 }
 
 impl Session {
     /// The next bytes of the body.
     pub fn feed(&mut self, store: &mut Store, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
         match self {
-            Session::Advert(_) => Ok(Progress::Busy),
+            Session::Advert(_) | Session::Admin(_) => Ok(Progress::Busy),
             Session::V2(v2) => v2.feed(store, bytes, out),
             Session::Upload(upload) => upload.feed(store, bytes, out),
             Session::Receive(receive) => receive.feed(store, bytes, out),
@@ -80,6 +84,7 @@ impl Session {
             Session::V2(v2) => v2.pump(store, out),
             Session::Upload(upload) => upload.pump(store, out),
             Session::Receive(receive) => receive.pump(store, out),
+            Session::Admin(admin) => admin.pump(store, out),
         }
     }
 
@@ -88,7 +93,7 @@ impl Session {
         match self {
             Session::V2(v2) => v2.sent(),
             Session::Upload(upload) => upload.sent(),
-            Session::Advert(_) | Session::Receive(_) => {}
+            Session::Advert(_) | Session::Receive(_) | Session::Admin(_) => {}
         }
     }
 }

@@ -4,8 +4,7 @@
 use super::refs_check::{Checked, check};
 use super::{Lines, Progress};
 use crate::error::{Blame, Error, Result};
-use crate::gc::Upkeep;
-use crate::limits::{COMMANDS_MAX, MERGE_MAX, OPTIONS_MAX};
+use crate::limits::{COMMANDS_MAX, OPTIONS_MAX};
 use crate::store::Store;
 use crate::store::import::Import;
 use crate::store::push::{self, Record, Update};
@@ -41,7 +40,6 @@ enum State {
     Refused(Error),
     Steps(Import),
     Answer(Option<Import>),
-    Upkeep(Upkeep),
     Done,
 }
 
@@ -153,13 +151,6 @@ impl Receive {
             },
             State::Answer(import) => {
                 self.answer(store, import, out)?;
-                self.state = State::Upkeep(Upkeep::new(self.caller.time, MERGE_MAX));
-            }
-            State::Upkeep(mut upkeep) => {
-                // The push is done, whatever becomes of this.
-                if let Ok(false) = upkeep.step(store) {
-                    self.state = State::Upkeep(upkeep);
-                }
             }
             State::Done => {}
         }
@@ -171,7 +162,7 @@ impl Receive {
             State::Commands | State::Options | State::Pack(_) | State::Refused(_) => {
                 Progress::Hungry
             }
-            State::Steps(_) | State::Answer(_) | State::Upkeep(_) => Progress::Busy,
+            State::Steps(_) | State::Answer(_) => Progress::Busy,
             State::Done => Progress::Done,
         }
     }

@@ -1,12 +1,10 @@
-//! What a host asks for itself: creation, `HEAD`, a check of everything, a bundle, upkeep.
+//! What a host asks for itself: creation, `HEAD`, a check of everything, a bundle.
 
-use super::{Refusal, Request, head, refuse};
+use super::Progress;
 use crate::error::Result;
-use crate::gc::Upkeep;
 use crate::hash::{Format, Oid};
 use crate::host::Host;
 use crate::limits::EMIT_MAX;
-use crate::serve::Progress;
 use crate::store::check::{Check, Problem};
 use crate::store::export::{Export, Options};
 use crate::store::{Store, Target};
@@ -14,42 +12,38 @@ use crate::walk::{Ask, Walk};
 use crate::wire::{caps, refname};
 use alloc::vec::Vec;
 
-/// Makes a repository, and answers.
-pub fn create(host: &mut dyn Host, request: &Request) {
-    let branch = caps::query(&request.query, b"default-branch").unwrap_or(b"main");
-    let format = match caps::query(&request.query, b"object-format") {
-        None | Some(b"sha1") => Some(Format::Sha1),
-        Some(b"sha256") => Some(Format::Sha256),
-        Some(_) => None,
-    };
-    let mut out = Vec::new();
-    match format {
-        Some(format) if refname::is_branch(branch) => {
-            let name = [b"refs/heads/", branch].concat();
-            if Store::create(host, format, &name) {
-                out.extend(head(b"201 Created", b"text/plain"));
-            } else {
-                refuse(&EXISTS, false, &mut out);
-            }
-        }
-        Some(_) => refuse(&BAD_BRANCH, false, &mut out),
-        None => refuse(&BAD_FORMAT, false, &mut out),
-    }
-    host.emit(&out);
+/// How creation went.
+pub enum Created {
+    Done,
+    Exists,
+    BadBranch,
+    BadFormat,
 }
 
-const EXISTS: Refusal =
-    Refusal { status: b"409 Conflict", text: b"There is a repository already.\n" };
-const BAD_BRANCH: Refusal =
-    Refusal { status: b"400 Bad Request", text: b"That is no name for a branch.\n" };
-const BAD_FORMAT: Refusal =
-    Refusal { status: b"400 Bad Request", text: b"Object formats are sha1 and sha256.\n" };
+/// Makes a repository as the query asks: `default-branch`, `object-format`.
+pub fn create(host: &mut dyn Host, query: &[u8]) -> Created {
+    let branch = caps::query(query, b"default-branch").unwrap_or(b"main");
+    let format = match caps::query(query, b"object-format") {
+        None | Some(b"sha1") => Format::Sha1,
+        Some(b"sha256") => Format::Sha256,
+        Some(_) => return Created::BadFormat,
+    };
+    if !refname::is_branch(branch) {
+        return Created::BadBranch;
+    }
+    let name = [b"refs/heads/", branch].concat();
+    if Store::create(host, format, &name) { Created::Done } else { Created::Exists }
+}
 
 pub enum Admin {
     Head(Vec<u8>),
-    Check { check: Check, problems: usize },
+    Check {
+        check: Check,
+        problems: usize,
+    },
     Bundle(Bundle),
-    Upkeep(Upkeep),
+    /// Nothing by itself: upkeep follows it, of any size.
+    Maintain,
 }
 
 pub enum Bundle {
@@ -60,16 +54,16 @@ pub enum Bundle {
 
 impl Admin {
     /// What the path asks for; `None`: nothing that is known.
-    pub fn new(request: &Request) -> Option<Admin> {
-        Some(match (request.method.as_slice(), request.path.as_slice()) {
+    pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> Option<Admin> {
+        Some(match (method, path) {
             (b"POST", b"/-/head") => {
-                Admin::Head(caps::query(&request.query, b"branch").unwrap_or_default().to_vec())
+                Admin::Head(caps::query(query, b"branch").unwrap_or_default().to_vec())
             }
             (b"GET", b"/-/fsck") => Admin::Check { check: Check::new(), problems: 0 },
             (b"GET", b"/-/bundle") => {
                 Admin::Bundle(Bundle::Refs { after: Vec::new(), wants: Vec::new() })
             }
-            (b"POST", b"/-/maintain") => Admin::Upkeep(Upkeep::new(request.time, u64::MAX)),
+            (b"POST", b"/-/maintain") => Admin::Maintain,
             _ => return None,
         })
     }
@@ -89,7 +83,7 @@ impl Admin {
             }
             Admin::Check { check, problems } => check_some(store, check, problems, out)?,
             Admin::Bundle(bundle) => bundle.pump(store, out)?,
-            Admin::Upkeep(upkeep) => upkeep.step(store)?,
+            Admin::Maintain => true,
         };
         Ok(if is_over { Progress::Done } else { Progress::Busy })
     }
