@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: HeaderValue = HeaderValue::from_static("10");
 pub const FAILED: &str = "the server failed at this request; its log says why";
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"gitcell\"");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// What an engine is not told: who authenticates, and what concerns one connection only.
@@ -96,6 +97,7 @@ fn refusal(status: StatusCode, text: &str) -> Response<Body> {
     response.headers_mut().insert(header::CACHE_CONTROL, NO_CACHE);
     match status {
         StatusCode::UNAUTHORIZED => response.headers_mut().insert(header::WWW_AUTHENTICATE, REALM),
+        StatusCode::METHOD_NOT_ALLOWED => response.headers_mut().insert(header::ALLOW, METHODS),
         StatusCode::SERVICE_UNAVAILABLE => {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY)
         }

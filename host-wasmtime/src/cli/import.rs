@@ -29,14 +29,15 @@ impl Import {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let mirror = self.mirror(folder.path())?;
         let format = ask(&mirror, &["rev-parse", "--show-object-format"])?;
-        let head = ask(&mirror, &["symbolic-ref", "--short", "HEAD"]).unwrap_or("main".into());
-        cell.create(&self.name, &format, &head)?;
+        let head = ask(&mirror, &["symbolic-ref", "--short", "HEAD"]).ok();
+        let refs = ask(&mirror, &["for-each-ref", "--format=%(refname)"])?;
+        cell.create(&self.name, &format, head.as_deref().unwrap_or("main"))?;
         let cell = Arc::new(cell);
-        if let Err(error) = self.push(&cell, &mirror) {
+        let source = Source { path: mirror, head };
+        if let Err(error) = self.fill(&cell, source, refs.is_empty()) {
             let _ = cell.delete(&self.name);
             return Err(error.context("nothing was imported"));
         }
-        let refs = ask(&mirror, &["for-each-ref", "--format=%(refname)"])?;
         println!("imported {} refs into {}", refs.lines().count(), self.name);
         Ok(())
     }
@@ -57,10 +58,14 @@ impl Import {
         Ok(mirror)
     }
 
-    fn push(&self, cell: &Arc<Cell>, mirror: &Path) -> Result<()> {
+    /// Serves the new repository for as long as git pushes into it.
+    fn fill(&self, cell: &Arc<Cell>, source: Source, is_empty: bool) -> Result<()> {
+        if is_empty {
+            return Ok(());
+        }
         let token = {
-            let (name, hour) = (Some(&self.name), Some(86_400));
-            tokens::create(&cell.registry(), Scope::Write, name, "import", now(), hour)?
+            let (name, day) = (Some(&self.name), Some(86_400));
+            tokens::create(&cell.registry(), Scope::Write, name, "import", now(), day)?
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(async {
@@ -68,25 +73,67 @@ impl Import {
             let url = format!("http://{}/{}.git", listener.local_addr()?, self.name);
             let server = Server::new(Arc::clone(cell), Gate::Tokens)?;
             tokio::spawn(serve::serve(listener, server, std::future::pending()));
-            let git = push_all(mirror, &url, &token);
-            tokio::task::spawn_blocking(move || shown(git)).await?
+            let target = Target { url, token: token.clone() };
+            tokio::task::spawn_blocking(move || source.push_all(&target)).await?
         });
         tokens::revoke(&cell.registry(), &token, now())?;
         done.context("cannot push into the new repository")
     }
 }
 
-/// `git push` of every ref. The token goes by the environment, where `ps` does not show it.
-fn push_all(mirror: &Path, url: &str, token: &str) -> Command {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(mirror).args(["push", "--progress", "--no-verify", url, "refs/*:refs/*"]);
-    git.env("GIT_CONFIG_COUNT", "2")
-        .env("GIT_CONFIG_KEY_0", "http.extraHeader")
-        .env("GIT_CONFIG_VALUE_0", format!("Authorization: Bearer {token}"))
-        .env("GIT_CONFIG_KEY_1", "http.proxy")
-        .env("GIT_CONFIG_VALUE_1", "")
-        .env("GIT_TERMINAL_PROMPT", "0");
-    git
+/// Where git pushes to.
+struct Target {
+    url: String,
+    token: String,
+}
+
+/// A repository on this machine, and the branch that its HEAD names.
+struct Source {
+    path: PathBuf,
+    head: Option<String>,
+}
+
+impl Source {
+    /// Pushes every ref. A history with too many objects for one push goes in parts.
+    fn push_all(&self, target: &Target) -> Result<()> {
+        const ALL: &str = "refs/*:refs/*";
+        let Err(error) = self.push(target, ALL) else {
+            return Ok(());
+        };
+        let Some(head) = self.head.as_ref().filter(|_| is_too_large(&error)) else {
+            return Err(error);
+        };
+        let commits = ask(&self.path, &["rev-list", "--first-parent", "--reverse", "HEAD"])?;
+        let commits: Vec<&str> = commits.lines().collect();
+        let (mut done, mut step) = (0, commits.len().div_ceil(2));
+        while done < commits.len() {
+            let next = (done + step).min(commits.len());
+            match self.push(target, &format!("{}:refs/heads/{head}", commits[next - 1])) {
+                Ok(()) => done = next,
+                Err(error) if is_too_large(&error) && step > 1 => step = step.div_ceil(2),
+                Err(error) => return Err(error),
+            }
+        }
+        self.push(target, ALL)
+    }
+
+    /// `git push`. The token goes by the environment, where `ps` does not show it.
+    fn push(&self, target: &Target, what: &str) -> Result<()> {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(&self.path);
+        git.args(["push", "--progress", "--no-verify", &target.url, what]);
+        git.env("GIT_CONFIG_COUNT", "2")
+            .env("GIT_CONFIG_KEY_0", "http.extraHeader")
+            .env("GIT_CONFIG_VALUE_0", format!("Authorization: Bearer {}", target.token))
+            .env("GIT_CONFIG_KEY_1", "http.proxy")
+            .env("GIT_CONFIG_VALUE_1", "")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        shown(git)
+    }
+}
+
+fn is_too_large(error: &anyhow::Error) -> bool {
+    error.to_string().contains("too many objects")
 }
 
 /// Runs git with its progress as a bar; what else it said is the error, if it fails.
