@@ -59,7 +59,8 @@ impl Special {
         let tilde = name.iter().position(|byte| *byte == b'~')?;
         let (start, number) = name.split_at_checked(tilde)?;
         let is_start = start.eq_ignore_ascii_case(self.short.get(..tilde)?);
-        let is_number = matches!(number, [b'~', b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
+        let digits = number.strip_prefix(b"~")?;
+        let is_number = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
         (is_start && is_number).then_some(rest)
     }
 }
