@@ -1,4 +1,5 @@
-//! The host as the engine sees it: an ordered table of rows and one output call. `abi.wit` is the contract.
+//! The host as the engine sees it: an ordered table of rows and one output call. `abi.wit` is the
+//! contract.
 
 use alloc::vec::Vec;
 
@@ -26,9 +27,11 @@ pub struct Write<'a> {
 pub trait Host {
     /// One row.
     fn get(&mut self, key: &[u8]) -> Option<Vec<u8>>;
-    /// The next rows after `after` whose keys start with `prefix`, until `bytes_max` is reached; at least one, if there is one.
+    /// The next rows after `after` whose keys start with `prefix`, until `bytes_max` is reached; at
+    /// least one, if there is one.
     fn scan(&mut self, prefix: &[u8], after: &[u8], bytes_max: usize) -> Vec<Row>;
-    /// If every expected row still holds, applies all writes and answers true; else changes nothing.
+    /// If every expected row still holds, applies all writes and answers true; else changes
+    /// nothing.
     fn commit(&mut self, expects: &[Expect], writes: &[Write]) -> bool;
     /// The next bytes of the response: a CGI head first, then the body.
     fn emit(&mut self, bytes: &[u8]);

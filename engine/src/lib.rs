@@ -1,5 +1,5 @@
-//! The Git server: request bytes in, response bytes out, and an ordered byte store that it reads and
-//! atomically changes. No clock, randomness, thread, async, Cargo feature or formatter.
+//! The Git server: request bytes in, response bytes out, and an ordered byte store that it reads
+//! and atomically changes. No clock, randomness, thread, async, Cargo feature or formatter.
 #![no_std]
 #![deny(unsafe_code)]
 

@@ -89,7 +89,8 @@ impl Cell {
         registry::find(&self.registry(), name)
     }
 
-    /// Creates a repository. It becomes known once its engine has made it; of two at once, one wins.
+    /// Creates a repository. It becomes known once its engine has made it; of two at once, one
+    /// wins.
     pub fn create(&self, name: &Name, format: &str, branch: &str) -> Result<String> {
         registry::check_free(&self.registry(), name)?;
         // Never a path that was used before: who still has an old file open harms no new one.

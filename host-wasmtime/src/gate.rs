@@ -44,7 +44,8 @@ impl Gate {
     }
 }
 
-/// The token of a request: a Bearer's, or a Basic password; a user name without password is one too.
+/// The token of a request: a Bearer's, or a Basic password; a user name without password is one
+/// too.
 fn token(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = text.split_once(' ')?;

@@ -32,8 +32,8 @@ pub struct Incoming {
     wanted: Arc<Notify>,
 }
 
-/// Starts to carry a body to a thread. It is not read before it is wanted: `Expect: 100-continue` is
-/// answered only then. `patient`: the client waits for that.
+/// Starts to carry a body to a thread. It is not read before it is wanted: `Expect: 100-continue`
+/// is answered only then. `patient`: the client waits for that.
 pub fn carry(body: Body, patient: bool) -> Incoming {
     let (sender, pieces) = mpsc::channel(QUEUE);
     let wanted = Arc::new(Notify::new());

@@ -25,8 +25,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Runs it in a thread of its own; answers once the head is known. `patient`: the client waits to
-    /// be told before it sends its body.
+    /// Runs it in a thread of its own; answers once the head is known. `patient`: the client waits
+    /// to be told before it sends its body.
     pub async fn start(self, body: Body, patient: bool) -> Result<Answer> {
         let (outgoing, response) = http::answer();
         let has_body = !body.is_end_stream();

@@ -1,4 +1,5 @@
-//! Rows: one repository's ordered table in a SQLite database, as `abi.wit` promises it. Knows no Git.
+//! Rows: one repository's ordered table in a SQLite database, as `abi.wit` promises it. Knows no
+//! Git.
 //!
 //! The table has rowids: with large values beside small ones, `WITHOUT ROWID` made a read of one
 //! row ten times slower. Pages of 16 KiB and a memory map halve the cost of a 1 MiB value.

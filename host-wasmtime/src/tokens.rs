@@ -1,5 +1,5 @@
-//! Who may do what: tokens with a scope, an end and, if wanted, one repository. Only their SHA-256 is
-//! kept, in `gitcell.db`; a token itself is seen once, by whoever made it. Knows no HTTP.
+//! Who may do what: tokens with a scope, an end and, if wanted, one repository. Only their SHA-256
+//! is kept, in `gitcell.db`; a token itself is seen once, by whoever made it. Knows no HTTP.
 
 use crate::names::Name;
 use anyhow::{Context, Result, ensure};

@@ -156,7 +156,8 @@ fn the_module_is_one_command_away_from_a_component() {
     Validator::new().validate_all(&component).expect("so says the validator too");
 }
 
-/// Features that are not on everywhere would be refused by a host: all that V8 and wasmtime have on.
+/// Features that are not on everywhere would be refused by a host: all that V8 and wasmtime have
+/// on.
 #[test]
 fn the_module_needs_no_feature_that_a_host_may_lack() {
     use wasmparser::WasmFeatures as On;

@@ -102,8 +102,8 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// The canonical ABI's allocator: how the host gets room for what it passes in. What it allocates is
-/// owned by the engine from then on, as `Vec`s of exact capacity.
+/// The canonical ABI's allocator: how the host gets room for what it passes in. What it allocates
+/// is owned by the engine from then on, as `Vec`s of exact capacity.
 #[unsafe(no_mangle)]
 extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     let block = match (old_size, size) {

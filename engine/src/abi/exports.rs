@@ -1,4 +1,5 @@
-//! The exports of `abi.wit`: one instance answers one request, so the request is the module's state.
+//! The exports of `abi.wit`: one instance answers one request, so the request is the module's
+//! state.
 
 use super::imports::{Imports, List, taken, taken_records};
 use crate::engine::{Access, Engine, Header, Progress, Request};

@@ -1,9 +1,9 @@
 //! The allocator's logic: blocks with their size in front, free ones in lists by size, neighbours
 //! joined at once. Works on words at addresses, so that it is tested natively. Knows no pointer.
 //!
-//! A block is a header word, then what the caller gets, aligned to 8. The header is the block's size,
-//! a multiple of 8, and two flags. A free block holds its list's links behind the header and its size
-//! once more in its last word, where the block after it looks when it joins them.
+//! A block is a header word, then what the caller gets, aligned to 8. The header is the block's
+//! size, a multiple of 8, and two flags. A free block holds its list's links behind the header and
+//! its size once more in its last word, where the block after it looks when it joins them.
 
 /// Linear memory as the heap needs it: words at addresses that are multiples of 4.
 pub trait Words {
@@ -49,7 +49,8 @@ impl<W: Words> Heap<W> {
         Heap { words, bins: [0; BINS], filled: [0; BINS.div_ceil(64)], end: 0 }
     }
 
-    /// The address of `size` bytes, or `None` if memory is at its maximum. `align` is a power of two.
+    /// The address of `size` bytes, or `None` if memory is at its maximum. `align` is a power of
+    /// two.
     pub fn alloc(&mut self, size: usize, align: usize) -> Option<u32> {
         let need = block_size(size)?;
         if align <= 8 {
@@ -108,8 +109,8 @@ impl<W: Words> Heap<W> {
         if self.extend(need) { self.search(need) } else { None }
     }
 
-    /// A small hole that fits well, else the lowest of the large ones: small blocks stay together at
-    /// the low end, and what lives longest does not cut up the room for rows and objects.
+    /// A small hole that fits well, else the lowest of the large ones: small blocks stay together
+    /// at the low end, and what lives longest does not cut up the room for rows and objects.
     fn search(&self, need: u32) -> Option<u32> {
         let bin = bin(need);
         if bin < LARGE {

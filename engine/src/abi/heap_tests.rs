@@ -1,4 +1,5 @@
-//! The heap over words in a Vec: no two blocks share a byte, and a long request stays within memory.
+//! The heap over words in a Vec: no two blocks share a byte, and a long request stays within
+//! memory.
 
 use super::*;
 use alloc::{vec, vec::Vec};
@@ -167,8 +168,8 @@ fn what_cannot_be_had_changes_nothing() {
     assert_eq!(audit(&heap), 0);
 }
 
-/// The pattern of a push of 1 GB: a table that grows, a cache of objects of all sizes that evicts its
-/// oldest, large objects that come and go, and a 1 MiB row that is filled, written and freed.
+/// The pattern of a push of 1 GB: a table that grows, a cache of objects of all sizes that evicts
+/// its oldest, large objects that come and go, and a 1 MiB row that is filled, written and freed.
 #[test]
 fn a_long_push_stays_within_memory() {
     const CACHE_MAX: u32 = 7 << 20;

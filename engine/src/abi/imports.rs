@@ -1,5 +1,5 @@
-//! The interface `host` of `abi.wit`, lowered: arguments are lent where they lie, what comes back is
-//! taken over without a copy.
+//! The interface `host` of `abi.wit`, lowered: arguments are lent where they lie, what comes back
+//! is taken over without a copy.
 
 use crate::host::{Expect, Host, Row, Write};
 use alloc::vec::Vec;
@@ -64,8 +64,8 @@ const _: () = assert!(size_of::<LentRow>() == 20);
 /// Takes over a list of bytes that the host has written.
 ///
 /// # Safety
-/// `first` comes from `cabi_realloc` with `len` bytes and alignment 1 (unless `len` is 0), all of them
-/// are written, and nobody else owns them.
+/// `first` comes from `cabi_realloc` with `len` bytes and alignment 1 (unless `len` is 0), all of
+/// them are written, and nobody else owns them.
 pub unsafe fn taken(first: *mut u8, len: usize) -> Vec<u8> {
     if len == 0 {
         return Vec::new();

@@ -38,7 +38,8 @@ impl Upkeep {
 }
 
 /// The packs to merge, if there are any: the newest ones, from the first on that has fewer than
-/// twice the objects of all after it. Some such packs are left alone, so that not every push merges.
+/// twice the objects of all after it. Some such packs are left alone, so that not every push
+/// merges.
 fn due(store: &Store, size_max: u64) -> Option<Range<usize>> {
     let sizes: alloc::vec::Vec<(u32, u64)> = store.sizes().collect();
     let (mut after, mut bytes) = (0u64, 0u64);

@@ -1,7 +1,7 @@
 //! Finds blocks that were made to collide under SHA-1: M. Stevens, "Counter-cryptanalysis" (CRYPTO
-//! 2013), made fast as in M. Stevens and D. Shumow, "Speeding up detection of SHA-1 collision attacks
-//! using unavoidable attack conditions" (USENIX Security 2017). The same 32 disturbance vectors as
-//! sha1collisiondetection, which git uses.
+//! 2013), made fast as in M. Stevens and D. Shumow, "Speeding up detection of SHA-1 collision
+//! attacks using unavoidable attack conditions" (USENIX Security 2017). The same 32 disturbance
+//! vectors as sha1collisiondetection, which git uses.
 //!
 //! Every known attack changes a message along one of few disturbance vectors, which gives the other
 //! message: the two states are equal in the middle, so from there the other message is computed

@@ -70,7 +70,8 @@ fn size(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// The instruction at the start of `bytes`, and the bytes that it took; `None` if it is cut short or reserved.
+/// The instruction at the start of `bytes`, and the bytes that it took; `None` if it is cut short
+/// or reserved.
 pub fn step(bytes: &[u8]) -> Option<(Step, usize)> {
     let &code = bytes.first()?;
     if code & 0x80 == 0 {

@@ -1,5 +1,5 @@
-//! The index of a pack: what is at each position (in pack order), and where each id is. Knows no row;
-//! a page is a byte string of records of one width.
+//! The index of a pack: what is at each position (in pack order), and where each id is. Knows no
+//! row; a page is a byte string of records of one width.
 
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};

@@ -79,7 +79,8 @@ fn refusal(
     })
 }
 
-/// Commands that cannot be done beside another one: a ref named twice, or one that is another's folder.
+/// Commands that cannot be done beside another one: a ref named twice, or one that is another's
+/// folder.
 fn conflicts(commands: &[Command]) -> Vec<Option<&'static [u8]>> {
     let mut refused = vec![None; commands.len()];
     let mut order: Vec<u32> = (0..commands.len() as u32).collect();

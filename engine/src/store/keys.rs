@@ -1,5 +1,5 @@
-//! The names of rows: these doc lines are the storage specification. Numbers in keys are big-endian,
-//! so that rows come in their order; numbers in values are little-endian.
+//! The names of rows: these doc lines are the storage specification. Numbers in keys are
+//! big-endian, so that rows come in their order; numbers in values are little-endian.
 
 use alloc::vec::Vec;
 
@@ -25,7 +25,8 @@ pub fn reference(name: &[u8]) -> Vec<u8> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Part {
-    /// The entries, as one byte string without the pack's header and trailer, `ROW_MAX` bytes a row.
+    /// The entries, as one byte string without the pack's header and trailer, `ROW_MAX` bytes a
+    /// row.
     Data = b'd',
     /// `PAGE_COUNT` records a row, in pack order: see `pack::index::Record`.
     Records = b'e',

@@ -50,7 +50,8 @@ impl Merge {
         Ok(Merge { packs, slots, stage, state, firsts, rows, ranks })
     }
 
-    /// One bounded step. True: the packs are one, or other work on the packs came first and nothing changed.
+    /// One bounded step. True: the packs are one, or other work on the packs came first and nothing
+    /// changed.
     pub fn step(&mut self, store: &mut Store, time: u64) -> Result<bool> {
         match self.state {
             State::Data { pack, at } => self.copy(store, pack, at)?,
@@ -253,7 +254,8 @@ impl Store<'_> {
         self.manifest.packs.iter().map(|pack| (pack.count, pack.size))
     }
 
-    /// Deletes the rows of packs that were merged before `time`, some at a time. True: none is left.
+    /// Deletes the rows of packs that were merged before `time`, some at a time. True: none is
+    /// left.
     pub fn sweep(&mut self, before: u64) -> Result<bool> {
         let old = |retired: &Retired| retired.time < before;
         let Some(at) = self.manifest.retired.iter().position(old) else { return Ok(true) };

@@ -79,8 +79,8 @@ impl<'h> Store<'h> {
         }
     }
 
-    /// Creates it: a repository without refs whose `HEAD` names the branch `head` (`refs/heads/main`).
-    /// False: there is one already.
+    /// Creates it: a repository without refs whose `HEAD` names the branch `head`
+    /// (`refs/heads/main`). False: there is one already.
     pub fn create(host: &mut dyn Host, format: Format, head: &[u8]) -> bool {
         let manifest = Manifest::new(format, head).write();
         let expect = Expect { key: keys::MANIFEST, value: None };

@@ -129,7 +129,8 @@ impl Store<'_> {
         if made == out.len() { Ok(()) } else { Err(Error::BadZlib) }
     }
 
-    /// Inflates the stream that starts at `offset`, which may go on from row to row, piece by piece.
+    /// Inflates the stream that starts at `offset`, which may go on from row to row, piece by
+    /// piece.
     pub(super) fn inflate_from(
         &mut self,
         source: Source,

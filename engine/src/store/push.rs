@@ -39,10 +39,10 @@ struct Change<'a> {
     new: Option<Vec<u8>>,
 }
 
-/// Makes the pack (if any) and these ref updates visible in one commit, with the log record. Answers
-/// which updates were not applied because the ref no longer was `old` (by index); with `atomic`, any
-/// of those means that nothing was changed. `HEAD` follows the first branch pushed into a repository
-/// without branches.
+/// Makes the pack (if any) and these ref updates visible in one commit, with the log record.
+/// Answers which updates were not applied because the ref no longer was `old` (by index); with
+/// `atomic`, any of those means that nothing was changed. `HEAD` follows the first branch pushed
+/// into a repository without branches.
 pub fn commit(
     store: &mut Store,
     mut import: Option<Import>,

@@ -20,7 +20,8 @@ pub fn query<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix(b"="))
 }
 
-/// The protocol version that a `Git-Protocol` header asks for: the highest `version=` that is known.
+/// The protocol version that a `Git-Protocol` header asks for: the highest `version=` that is
+/// known.
 pub fn version(header: &[u8]) -> u8 {
     let known = |part: &[u8]| match part.strip_prefix(b"version=") {
         Some(b"1") => 1,

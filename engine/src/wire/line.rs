@@ -1,4 +1,5 @@
-//! pkt-line: four hex digits of length, then that many bytes (gitprotocol-common). Knows no message.
+//! pkt-line: four hex digits of length, then that many bytes (gitprotocol-common). Knows no
+//! message.
 
 use crate::error::{Error, Result};
 use crate::limits::LINE_MAX;

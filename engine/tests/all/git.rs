@@ -90,7 +90,8 @@ impl Drop for Git {
     }
 }
 
-/// A linear history with deltas, folders, an annotated tag and a side branch, as `git fast-import` reads it.
+/// A linear history with deltas, folders, an annotated tag and a side branch, as `git fast-import`
+/// reads it.
 pub fn history(commits: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let text = |file: usize, version: usize| {

@@ -1,5 +1,6 @@
-//! The program from outside, with a stand-in for the engine (`src/engine/echo.wat`) that says what it
-//! was asked: HTTP, access and the process. What the real engine answers is `conformance`'s matter.
+//! The program from outside, with a stand-in for the engine (`src/engine/echo.wat`) that says what
+//! it was asked: HTTP, access and the process. What the real engine answers is `conformance`'s
+//! matter.
 
 mod access;
 mod bodies;

@@ -135,7 +135,8 @@ impl Import {
         Ok(())
     }
 
-    /// Reads one thing at the start of `input`, and says how many bytes it took; `None` asks for more.
+    /// Reads one thing at the start of `input`, and says how many bytes it took; `None` asks for
+    /// more.
     fn advance(&mut self, store: &mut Store, input: &[u8]) -> Result<Option<usize>> {
         let taken = match &mut self.state {
             State::Header => self.read_header(input)?,

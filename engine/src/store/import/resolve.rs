@@ -340,7 +340,8 @@ impl Import {
         Ok(content.len() + 256)
     }
 
-    /// The object that a tag in this pack or in the store leads to in the end; `None`: it is no tag.
+    /// The object that a tag in this pack or in the store leads to in the end; `None`: it is no
+    /// tag.
     pub fn peel(&mut self, store: &mut Store, oid: &Oid) -> Result<Option<Oid>> {
         let mut found = None;
         let mut at = *oid;
