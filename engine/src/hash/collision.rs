@@ -7,8 +7,8 @@
 //! message: the two states are equal in the middle, so from there the other message is computed
 //! backward and forward. If it leads to the same end, the block is one of a colliding pair.
 
-use super::lanes::{Four, Word};
-use super::sha1::{Schedule, add, steps, steps_back};
+use super::four::Four;
+use super::sha1::{self, MIDDLE, Middle, Schedule, add, steps, steps_back};
 
 /// A disturbance vector: type I or II, and its two parameters.
 struct Vector {
@@ -61,67 +61,98 @@ static VECTORS: [Vector; 32] = [
     two(56, 0),
 ];
 
+/// The middle of a block's schedule, four words each.
+pub type Fours = [Four; 9];
+
 /// Whether the block that took the state from `before` to `after` is one of a colliding pair.
 #[inline(always)]
-pub fn is_attack(before: &[u32; 5], after: &[u32; 5], words: &Schedule<u32>) -> bool {
-    let suspects = suspects(words);
-    suspects != 0 && is_attack_by(suspects, before, after, words)
+pub fn is_attack(before: &[u32; 5], after: &[u32; 5], block: &[u8; 64], middle: &Fours) -> bool {
+    let suspects = suspects(middle);
+    suspects != 0 && is_attack_by(suspects, before, after, block)
 }
 
 /// About one block in fourteen comes here by chance.
 #[cold]
 #[inline(never)]
-fn is_attack_by(suspects: u32, before: &[u32; 5], after: &[u32; 5], words: &Schedule<u32>) -> bool {
+fn is_attack_by(suspects: u32, before: &[u32; 5], after: &[u32; 5], block: &[u8; 64]) -> bool {
+    let words = &sha1::expand(&super::words(block));
     VECTORS.iter().enumerate().any(|(bit, vector)| {
         suspects >> bit & 1 != 0 && {
             // Both messages have the same state before the steps k + 5 (type II: k + 9) to k + 15.
-            let middle = (usize::from(vector.k) + 15) / 5 * 5;
+            let middle = (usize::from(vector.k) + 15) / 5;
+            let other = &vector.other(words);
             let state = steps(*before, words, 0, middle);
-            let other = vector.other(words);
-            add(steps_back(state, &other, middle), steps(state, &other, middle, 80)) == *after
+            add(steps_back(state, other, middle), steps(state, other, middle, 16)) == *after
         }
     })
 }
 
 impl Vector {
     /// The schedule of the other message.
-    fn other(&self, words: &Schedule<u32>) -> Schedule<u32> {
-        // The disturbances, those of five steps before the first included.
-        const BEFORE: usize = 5;
-        let mut dist = [0u32; 80 + BEFORE];
-        let k = usize::from(self.k) + BEFORE;
-        dist[k + 15] = 1 << self.b;
-        if self.kind == 2 {
-            dist[k + 1] = (1u32 << self.b).rotate_right(1);
-            dist[k + 3] = dist[k + 1];
+    fn other(&self, words: &Schedule) -> Schedule {
+        let differences = DIFFERENCES.get(usize::from(self.kind - 1)).unwrap_or(&DIFFERENCES[0]);
+        let shifted = differences.iter().skip(K_MAX - usize::from(self.k));
+        let mut other = *words;
+        for (word, difference) in other.iter_mut().zip(shifted) {
+            *word ^= difference.rotate_left(u32::from(self.b));
         }
-        for t in k + 16..dist.len() {
-            dist[t] = (dist[t - 3] ^ dist[t - 8] ^ dist[t - 14] ^ dist[t - 16]).rotate_left(1);
-        }
-        for t in (0..k).rev() {
-            dist[t] = dist[t + 16].rotate_right(1) ^ dist[t + 13] ^ dist[t + 8] ^ dist[t + 2];
-        }
-        // Each disturbance is corrected in the five steps after it.
-        core::array::from_fn(|t| {
-            let [e, d, c, b, a, x] =
-                [dist[t], dist[t + 1], dist[t + 2], dist[t + 3], dist[t + 4], dist[t + 5]];
-            words[t] ^ x ^ a.rotate_left(5) ^ b ^ (c ^ d ^ e).rotate_left(30)
-        })
+        other
     }
+}
+
+/// The greatest `k` of a vector.
+const K_MAX: usize = 56;
+
+/// How the schedules of the two messages differ, for both types of vectors with `k` = `K_MAX` and
+/// `b` = 0: the other vectors' are the same, shifted by steps and rotated.
+static DIFFERENCES: [[u32; DIFFERENCES_SIZE]; 2] = [differences(1), differences(2)];
+/// Enough to be shifted by the smallest `k`.
+const DIFFERENCES_SIZE: usize = 80 + K_MAX - 43;
+
+const fn differences(kind: u8) -> [u32; DIFFERENCES_SIZE] {
+    // The disturbances, those of five steps before the first included.
+    const BEFORE: usize = 5;
+    const K: usize = K_MAX + BEFORE;
+    let mut dist = [0u32; DIFFERENCES_SIZE + BEFORE];
+    dist[K + 15] = 1;
+    if kind == 2 {
+        dist[K + 1] = 1 << 31;
+        dist[K + 3] = 1 << 31;
+    }
+    let mut t = K + 16;
+    while t < dist.len() {
+        dist[t] = (dist[t - 3] ^ dist[t - 8] ^ dist[t - 14] ^ dist[t - 16]).rotate_left(1);
+        t += 1;
+    }
+    t = K;
+    while t > 0 {
+        t -= 1;
+        dist[t] = dist[t + 16].rotate_right(1) ^ dist[t + 13] ^ dist[t + 8] ^ dist[t + 2];
+    }
+    // Each disturbance is corrected in the five steps after it.
+    let mut differences = [0; DIFFERENCES_SIZE];
+    t = 0;
+    while t < differences.len() {
+        differences[t] = dist[t + 5]
+            ^ dist[t + 4].rotate_left(5)
+            ^ dist[t + 3]
+            ^ (dist[t + 2] ^ dist[t + 1] ^ dist[t]).rotate_left(30);
+        t += 1;
+    }
+    differences
 }
 
 /// Which vectors' unavoidable conditions a block meets: relations of two bits of its schedule each.
 /// Conditions that rule out less than it costs to compute them are left out.
-#[inline(always)]
-fn suspects(words: &Schedule<u32>) -> u32 {
-    let mut ruled_out = Four::splat(0);
+#[inline(never)]
+fn suspects(words: &Fours) -> u32 {
+    let mut ruled_out = Four::new([0; 4]);
     // For each of four steps in a row: the vectors that are ruled out
     // unless bit `p` of `words[i]` and bit `q` of `words[j]` are equal (0) or differ (1).
     macro_rules! conditions {
         ($($i:literal $p:literal, $j:literal $q:literal, $differ:literal: $masks:expr;)*) => {
             $(
-                let one = Four::new([words[$i], words[$i + 1], words[$i + 2], words[$i + 3]]);
-                let other = Four::new([words[$j], words[$j + 1], words[$j + 2], words[$j + 3]]);
+                let (one, other) = (from::<{ $i - MIDDLE }>(words), from::<{ $j - MIDDLE }>(words));
                 let (one, other) = (one.left::<{ 31 - $p }>(), other.left::<{ 31 - $q }>());
                 let differ = one.xor(other).spread_sign();
                 let masks = Four::new($masks);
@@ -169,4 +200,23 @@ fn suspects(words: &Schedule<u32>) -> u32 {
     }
     let [a, b, c, d] = ruled_out.words();
     !(a | b | c | d)
+}
+
+/// The four words from `AT`.
+#[inline(always)]
+fn from<const AT: usize>(words: &Fours) -> Four {
+    let (one, next) = (words[AT / 4], words[(AT / 4 + 1).min(8)]);
+    match AT % 4 {
+        0 => one,
+        1 => one.slide::<1>(next),
+        2 => one.slide::<2>(next),
+        _ => one.slide::<3>(next),
+    }
+}
+
+/// The middle of one block's schedule.
+#[inline(always)]
+pub fn fours(middle: &Middle) -> Fours {
+    let (words, _) = middle.as_chunks::<4>();
+    core::array::from_fn(|i| Four::new(words[i]))
 }

@@ -1,8 +1,7 @@
 //! Object ids, and how they are computed. Knows no object.
 
 mod collision;
-mod lanes;
-mod many;
+mod four;
 mod oid;
 mod sha1;
 mod sha256;
@@ -10,7 +9,7 @@ mod sha256;
 mod tests;
 
 use crate::error::{Error, Result};
-pub use many::object_ids;
+use four::Four;
 pub use oid::{Format, Hex, Oid};
 
 /// Hashes a stream.
@@ -108,18 +107,23 @@ impl Hasher {
 /// Takes one block of SHA-1 and says whether it was made for an attack.
 #[inline(never)]
 fn sha1_block(state: &mut [u32; 8], block: &[u8; BLOCK], is_checked: bool) -> bool {
-    let mut schedule = [0; 80];
-    schedule[..16].copy_from_slice(&words(block));
-    sha1::expand(&mut schedule);
+    let words = words(block);
+    let mut middle = [0; 36];
     let before = [state[0], state[1], state[2], state[3], state[4]];
-    let after = sha1::compress(before, &schedule);
+    let after = sha1::compress(before, &words, &mut middle);
     state[..5].copy_from_slice(&after);
-    is_checked && collision::is_attack(&before, &after, &schedule)
+    is_checked && collision::is_attack(&before, &after, block, &collision::fours(&middle))
 }
 
+/// A block's words, four by four.
+#[inline(always)]
 fn words(block: &[u8; BLOCK]) -> [u32; 16] {
-    let (words, _) = block.as_chunks::<4>();
-    core::array::from_fn(|i| u32::from_be_bytes(words[i]))
+    let (quarters, _) = block.as_chunks::<16>();
+    let mut words = [0; 16];
+    for (words, quarter) in words.as_chunks_mut::<4>().0.iter_mut().zip(quarters) {
+        *words = Four::read(quarter).words();
+    }
+    words
 }
 
 /// Ends the message after `held` bytes of a block.

@@ -64,20 +64,6 @@ fn cuts_do_not_matter() {
 }
 
 #[test]
-fn many_at_once_have_the_same_ids() {
-    let bytes = noise(5000, 3);
-    for format in [Format::Sha1, Format::Sha256] {
-        for count in [0, 1, 2, 3, 4, 5, 9, 300] {
-            let sizes = (0..count).map(|i| if i % 7 == 0 { i * 11 } else { i % 140 });
-            let objects: Vec<(&str, &[u8])> = sizes.map(|size| ("blob", &bytes[..size])).collect();
-            let ids = object_ids(format, &objects).expect("no attack");
-            let one = objects.iter().map(|(kind, content)| object_id(format, kind, content));
-            assert!(ids == one.collect::<Result<Vec<_>>>().expect("no attack"), "{count} objects");
-        }
-    }
-}
-
-#[test]
 fn headers_are_written_as_git_does() {
     let check = |size, text: &[u8]| assert_eq!(Header::new("commit", size).as_bytes(), text);
     check(0, b"commit 0\0");
