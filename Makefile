@@ -30,5 +30,5 @@ check: ## What must pass before a change lands: format, clippy, tests, size
 	@engine/build/lint.sh
 	@$(MAKE) --no-print-directory test size
 
-conformance: engine ## Compare with real git, from outside. CASE=name: only that
-	@engine/build/conformance.sh $(CASE)
+conformance: engine ## Compare with real git, from outside. CASE=name: only that. TARGET=git|native|workers
+	@TARGET=$(TARGET) engine/build/conformance.sh $(CASE)

@@ -6,4 +6,6 @@ say "cargo test --package engine"
 cargo test --package engine
 say "cargo test --package gitcell; the first time takes some minutes"
 cargo test --release --package gitcell
+say "cargo test --package conformance"
+cargo test --package conformance
 engine/build/conformance.sh

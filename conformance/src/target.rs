@@ -1,0 +1,170 @@
+//! What cases run against: a server, reached by its URL, and how its repositories are filled.
+
+use crate::cgi;
+use crate::fixture::Fixture;
+use crate::git::{git, run};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `git http-backend`.
+    Git,
+    /// The binary `gitcell`.
+    Native,
+    /// A server that runs already, open to everybody: `WORKERS_URL` says where.
+    Workers,
+}
+
+impl Kind {
+    pub fn parse(word: &str) -> Result<Kind> {
+        match word {
+            "git" => Ok(Kind::Git),
+            "native" => Ok(Kind::Native),
+            "workers" => Ok(Kind::Workers),
+            _ => bail!("a target is git, native or workers, not {word}"),
+        }
+    }
+}
+
+pub struct Target {
+    pub kind: Kind,
+    pub folder: PathBuf,
+    address: Mutex<SocketAddr>,
+    server: Mutex<Option<Child>>,
+    made: AtomicUsize,
+}
+
+impl Target {
+    pub fn start(kind: Kind, folder: &Path) -> Result<Target> {
+        let folder = folder.join(format!("{kind:?}").to_lowercase());
+        std::fs::create_dir_all(folder.join("all"))?;
+        let (address, server) = match kind {
+            Kind::Git => (cgi::serve(&folder)?, None),
+            Kind::Native => start_native(&folder, "127.0.0.1:0")?,
+            Kind::Workers => (workers()?, None),
+        };
+        Ok(Target {
+            kind,
+            folder,
+            address: Mutex::new(address),
+            server: Mutex::new(server),
+            made: AtomicUsize::new(0),
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        *self.address.lock().expect("no thread panicked")
+    }
+
+    /// A repository with what the fixture serves: its path on the server.
+    pub fn fill(&self, fixture: &Fixture) -> Result<String> {
+        let path = self.create(&fixture.name, &fixture.head()?)?;
+        if self.kind == Kind::Git {
+            let to = self.folder.join(&path[1..]);
+            std::fs::remove_dir_all(&to)?;
+            let mut copy = Command::new("cp");
+            copy.current_dir(&self.folder).arg("-r").arg(&fixture.served).arg(to);
+            run(copy)?;
+        } else if !fixture.is_empty()? {
+            self.push(fixture, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// HEAD follows the first branch that is pushed, so that one goes first.
+    fn push(&self, fixture: &Fixture, path: &str) -> Result<()> {
+        let (url, head) = (self.url(path), fixture.head()?);
+        let branches = ["for-each-ref", "--count=1", "--format=%(refname)", "refs/heads"];
+        let first = crate::git::text(&fixture.served, &branches)?;
+        if !first.is_empty() && first != head {
+            run(git(&fixture.served, &["push", "--quiet", &url, &head]))?;
+        }
+        run(git(&fixture.served, &["push", "--quiet", "--mirror", &url]))?;
+        Ok(())
+    }
+
+    /// An empty repository whose HEAD is the branch `head`: its path on the server.
+    pub fn create(&self, name: &str, head: &str) -> Result<String> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let branch = head.trim_start_matches("refs/heads/");
+        match self.kind {
+            Kind::Git => {
+                let path = format!("/all/{name}-{number}.git");
+                let folder = &path[1..];
+                run(git(&self.folder, &["init", "--quiet", "--bare", "-b", branch, folder]))?;
+                Ok(path)
+            }
+            Kind::Native => {
+                let own = format!("all/{name}-{number}");
+                let mut command = Command::new(binary()?);
+                command.args(["repo", "create", &own, "--default-branch", branch, "--data"]);
+                command.arg(self.folder.join("data")).current_dir(&self.folder);
+                run(command).context("gitcell repo create")?;
+                Ok(format!("/{own}.git"))
+            }
+            // A run's own names: the server keeps what earlier runs made.
+            Kind::Workers => Ok(format!("/all/{name}-{}-{number}.git", std::process::id())),
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// Ends the native server at once, as a power cut does, and starts it again on the same data.
+    pub fn crash(&self) -> Result<()> {
+        let mut server = self.server.lock().expect("no thread panicked");
+        let mut running = server.take().context("only a server that was started here is killed")?;
+        running.kill()?;
+        running.wait()?;
+        let (address, started) = start_native(&self.folder, "127.0.0.1:0")?;
+        *self.address.lock().expect("no thread panicked") = address;
+        *server = started;
+        Ok(())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Ok(Some(server)) = self.server.get_mut() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+/// The release build, or what `GITCELL` names.
+fn binary() -> Result<PathBuf> {
+    let built = crate::target_folder().join("release/gitcell");
+    let path = std::env::var_os("GITCELL").map_or(built, PathBuf::from);
+    path.canonicalize().with_context(|| {
+        format!("{} is not there: cargo build --release --package gitcell", path.display())
+    })
+}
+
+fn start_native(folder: &Path, listen: &str) -> Result<(SocketAddr, Option<Child>)> {
+    let mut command = Command::new(binary()?);
+    command.args(["serve", "--open", "--listen", listen, "--data"]).arg(folder.join("data"));
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut child = command.spawn().context("gitcell serve")?;
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let first = lines.next().context("gitcell serve printed nothing: see its log")??;
+    let address = first.split("http://").nth(1).context("gitcell serve printed no address")?;
+    let address = address.trim().parse()?;
+    // What it prints later must not fill the pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    Ok((address, Some(child)))
+}
+
+fn workers() -> Result<SocketAddr> {
+    let url = std::env::var("WORKERS_URL").context("WORKERS_URL says where the server is")?;
+    let place = url.trim_start_matches("http://").trim_end_matches('/');
+    place.to_socket_addrs()?.next().with_context(|| format!("{url} is nowhere"))
+}
