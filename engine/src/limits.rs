@@ -21,6 +21,9 @@ pub const HELD_MAX: usize = 4 << 20;
 pub const DELTA_MAX: usize = 8 << 20;
 /// Contents of recent objects, as delta bases.
 pub const RING_MAX: usize = 6 << 20;
+/// In a push of more objects than this, which need the memory themselves, it is less.
+pub const COUNT_LARGE: usize = 100_000;
+pub const RING_SMALL: usize = 4 << 20;
 /// Rows of indexes that a request keeps while it only reads.
 pub const INDEX_CACHE_MAX: usize = 7 << 20;
 /// The same while a pack is received.

@@ -1,7 +1,7 @@
 //! Many packs become one, by copying: their entries follow each other, so distances between them
 //! stay right; only the index is made anew. Knows no content.
 
-use super::keys::{self, Part, SMALL_COUNT};
+use super::keys::{Part, SMALL_COUNT};
 use super::manifest::{Pack, Retired};
 use super::stage::{Source, Stage};
 use super::{Place, Store};
@@ -21,8 +21,6 @@ pub struct Merge {
     stage: Stage,
     state: State,
     firsts: Vec<u64>,
-    /// Rows of the index that are not written yet.
-    rows: Vec<(Part, u32, Vec<u8>)>,
     /// For each position of the new pack: the place of its id among the ids.
     ranks: Vec<u32>,
 }
@@ -46,8 +44,8 @@ impl Merge {
     pub fn new(store: &Store, slots: Range<usize>) -> Result<Merge> {
         let packs = store.manifest.packs.get(slots.clone()).ok_or(Error::Corrupt)?.to_vec();
         let (stage, state) = (Stage::new(), State::Data { pack: 0, at: 0 });
-        let (firsts, rows, ranks) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Merge { packs, slots, stage, state, firsts, rows, ranks })
+        let (firsts, ranks) = (Vec::new(), Vec::new());
+        Ok(Merge { packs, slots, stage, state, firsts, ranks })
     }
 
     /// One bounded step. True: the packs are one, or other work on the packs came first and nothing
@@ -125,7 +123,7 @@ impl Merge {
             *self.ranks.get_mut(position as usize).ok_or(Error::Corrupt)? = rank;
             if rank as usize % PAGE_COUNT == PAGE_COUNT - 1 || rank + 1 == count {
                 let number = rank / PAGE_COUNT as u32;
-                self.add_row(store, Part::Ids, number, core::mem::take(&mut page))?;
+                self.stage.add_index(store, Part::Ids, number, core::mem::take(&mut page))?;
             }
         }
         self.state = State::Records { position: 0 };
@@ -151,13 +149,12 @@ impl Merge {
             let offset = record.offset + offset;
             row.extend(Record { offset, base, rank, ..record }.write());
         }
-        match self.rows.first_mut() {
-            Some((Part::Ids, 0, ids))
-                if self.packs.iter().map(|pack| pack.count).sum::<u32>() <= SMALL_COUNT =>
-            {
-                ids.append(&mut row);
+        match self.count() <= SMALL_COUNT {
+            true => self.stage.join_index(&row),
+            false => {
+                let page = from / PAGE_COUNT as u32;
+                self.stage.add_index(store, Part::Records, page, row)?;
             }
-            _ => self.add_row(store, Part::Records, from / PAGE_COUNT as u32, row)?,
         }
         self.state = State::Records { position: to };
         Ok(())
@@ -185,20 +182,6 @@ impl Merge {
         Some(packs.iter().map(|pack| pack.count).sum::<u32>() + place.position)
     }
 
-    /// Keeps a row of the index for the commit; a large index does not wait for it.
-    fn add_row(&mut self, store: &mut Store, part: Part, page: u32, row: Vec<u8>) -> Result<()> {
-        const BATCH: usize = 16;
-        self.rows.push((part, page, row));
-        if self.rows.len() >= BATCH {
-            let number = self.stage.claim(store)?;
-            let rows: Vec<_> =
-                self.rows.iter().map(|(part, page, row)| (*part, *page, row.as_slice())).collect();
-            store.write_pages(number, &rows);
-            self.rows.clear();
-        }
-        Ok(())
-    }
-
     /// Puts the new pack where the old ones are listed, and retires those.
     fn commit(&mut self, store: &mut Store, time: u64) -> Result<()> {
         for _ in 0..CLAIMS_MAX {
@@ -212,12 +195,7 @@ impl Merge {
             let merged = Pack { number, count, size, trailer: None, firsts: self.firsts.clone() };
             manifest.packs.splice(self.slots.clone(), [merged]);
             manifest.retired.extend(self.packs.iter().map(|pack| Retired::new(pack, time)));
-            let (page, row) = self.stage.last();
-            let mut pages = vec![(keys::page(number, Part::Data, page), row)];
-            pages.retain(|(_, row)| !row.is_empty());
-            for (part, page, row) in &self.rows {
-                pages.push((keys::page(number, *part, *page), row));
-            }
+            let pages = self.stage.pages(number);
             let writes = pages.iter().map(|(key, row)| Write { key, value: Some(row) });
             if store.commit_manifest(manifest, Vec::new(), writes.collect()) {
                 return Ok(());

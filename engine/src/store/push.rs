@@ -1,7 +1,7 @@
 //! The end of a push: one commit, all or nothing.
 
 use super::import::Import;
-use super::keys::{self, Part};
+use super::keys;
 use super::manifest::Manifest;
 use super::{Store, Target};
 use crate::error::{Error, Result};
@@ -156,15 +156,8 @@ fn add_pack<'a>(
     let number = import.stage().number().unwrap_or(manifest.next_pack);
     manifest.next_pack = manifest.next_pack.max(number + 1);
     manifest.is_tight &= import.is_tight(tips);
-    let (pack, closed) = import.pack(number)?;
-    let (page, row) = import.stage().last();
-    if !row.is_empty() {
-        pages.push((keys::page(number, Part::Data, page), row));
-    }
-    for (part, page, row) in &closed.rows {
-        pages.push((keys::page(number, *part, *page), row));
-    }
-    manifest.packs.push(pack);
+    pages.extend(import.stage().pages(number));
+    manifest.packs.push(import.pack(number)?);
     Ok(())
 }
 

@@ -15,11 +15,13 @@ pub struct Stage {
     number: Option<u32>,
     row: Rc<Vec<u8>>,
     rows_written: u32,
+    /// Rows of the pack's index that are not written yet.
+    index: Vec<(Part, u32, Vec<u8>)>,
 }
 
 impl Stage {
     pub fn new() -> Stage {
-        Stage { number: None, row: Rc::new(Vec::new()), rows_written: 0 }
+        Stage { number: None, row: Rc::new(Vec::new()), rows_written: 0, index: Vec::new() }
     }
 
     pub fn size(&self) -> u64 {
@@ -30,9 +32,39 @@ impl Stage {
         self.number
     }
 
-    /// The last row, and its page: the final commit writes it.
-    pub fn last(&self) -> (u32, &[u8]) {
-        (self.rows_written, &self.row)
+    /// Takes a row of the index; a large index does not wait for the final commit.
+    pub fn add_index(
+        &mut self,
+        store: &mut Store,
+        part: Part,
+        page: u32,
+        row: Vec<u8>,
+    ) -> Result<()> {
+        const ROWS_MAX: usize = 16;
+        self.index.push((part, page, row));
+        if self.index.len() == ROWS_MAX {
+            let number = self.claim(store)?;
+            let rows = self.index.iter().map(|(part, page, row)| (*part, *page, row.as_slice()));
+            store.write_pages(number, &rows.collect::<Vec<_>>());
+            self.index.clear();
+        }
+        Ok(())
+    }
+
+    /// Adds to the one row of a small index.
+    pub fn join_index(&mut self, records: &[u8]) {
+        if let Some((_, _, row)) = self.index.first_mut() {
+            row.extend_from_slice(records);
+        }
+    }
+
+    /// The rows that the final commit writes.
+    pub fn pages(&self, number: u32) -> Vec<([u8; 11], &[u8])> {
+        let index = self.index.iter();
+        let index = index.map(|(part, page, row)| (*part, *page, row.as_slice()));
+        let last = (Part::Data, self.rows_written, self.row.as_slice());
+        let rows = [last].into_iter().filter(|(_, _, row)| !row.is_empty()).chain(index);
+        rows.map(|(part, page, row)| (keys::page(number, part, page), row)).collect()
     }
 
     pub fn push(&mut self, store: &mut Store, mut bytes: &[u8]) -> Result<()> {

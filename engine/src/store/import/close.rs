@@ -9,6 +9,7 @@ use crate::sort;
 use crate::store::Store;
 use crate::store::keys::{Part, SMALL_COUNT};
 use crate::store::manifest::Pack;
+use crate::store::ring::Ring;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -21,14 +22,14 @@ pub(super) struct Closing {
 
 /// A pack that may be made visible.
 pub struct Closed {
-    /// The rows of its index, if they are few enough to go with the final commit.
-    pub rows: Vec<(Part, u32, Vec<u8>)>,
     /// The first eight bytes of the first id of each page.
-    firsts: Vec<u64>,
+    pub firsts: Vec<u64>,
 }
 
 impl Import {
     pub(super) fn begin_close(&mut self) {
+        self.contents = Ring::new(1);
+        self.pending = Vec::new();
         let mut order: Vec<u32> = (0..self.ids.len() as u32).collect();
         let ids = &self.ids;
         sort::by(&mut order, &|a, b| ids.bytes(a) < ids.bytes(b));
@@ -51,7 +52,6 @@ impl Import {
             return Ok(());
         }
         drop(closing);
-        self.contents = crate::store::ring::Ring::new(1);
         let closed = self.build_index(store)?;
         self.state = State::Done(closed);
         Ok(())
@@ -87,7 +87,7 @@ impl Import {
         let bytes = |position: u32| ids.bytes(entries.id(position).unwrap_or(0));
         sort::by(&mut order, &|a, b| bytes(a) < bytes(b));
         self.has_doubles |= order.windows(2).any(|two| bytes(two[0]) == bytes(two[1]));
-        let mut closed = Closed { rows: Vec::new(), firsts: Vec::new() };
+        let mut closed = Closed { firsts: Vec::new() };
         let mut ranks = vec![0u32; count as usize];
         for (page, positions) in order.chunks(PAGE_COUNT).enumerate() {
             let first = positions.first().and_then(|at| bytes(*at).first_chunk());
@@ -99,8 +99,7 @@ impl Import {
                     *rank = (page * PAGE_COUNT + at) as u32;
                 }
             }
-            let pages = &mut closed.rows;
-            pages.push((Part::Ids, page as u32, row));
+            self.stage.add_index(store, Part::Ids, page as u32, row)?;
         }
         drop(order);
         for (page, ranks) in ranks.chunks(PAGE_COUNT).enumerate() {
@@ -109,40 +108,26 @@ impl Import {
                 let entry = self.entries.get((page * PAGE_COUNT + at) as u32)?;
                 row.extend(entry.record(*rank)?.write());
             }
-            match closed.rows.first_mut() {
-                Some((_, _, ids)) if count <= SMALL_COUNT => ids.append(&mut row),
-                _ => closed.rows.push((Part::Records, page as u32, row)),
+            match count <= SMALL_COUNT {
+                true => self.stage.join_index(&row),
+                false => self.stage.add_index(store, Part::Records, page as u32, row)?,
             }
-        }
-        self.flush_index(store, closed)
-    }
-
-    /// A large index does not wait for the final commit.
-    fn flush_index(&mut self, store: &mut Store, mut closed: Closed) -> Result<Closed> {
-        const BATCH: usize = 16;
-        while closed.rows.len() > BATCH {
-            let number = self.stage.claim(store)?;
-            let batch: Vec<_> = closed.rows.drain(..BATCH).collect();
-            let pages: Vec<_> =
-                batch.iter().map(|(part, page, row)| (*part, *page, row.as_slice())).collect();
-            store.write_pages(number, &pages);
         }
         Ok(closed)
     }
 
-    /// The pack as the manifest lists it, and its rows that are not written yet.
-    pub(in crate::store) fn pack(&self, number: u32) -> Result<(Pack, &Closed)> {
+    /// The pack as the manifest lists it.
+    pub(in crate::store) fn pack(&self, number: u32) -> Result<Pack> {
         let State::Done(closed) = &self.state else {
             return Err(Error::CutShort);
         };
-        let pack = Pack {
+        Ok(Pack {
             number,
             count: self.count,
             size: self.stage.size(),
             trailer: self.trailer.map(|trailer| trailer.as_bytes().to_vec()),
             firsts: closed.firsts.clone(),
-        };
-        Ok((pack, closed))
+        })
     }
 
     /// Whether everything in the pack is reached from `tips`, and nothing of it was stored before:

@@ -10,17 +10,12 @@ use alloc::vec::Vec;
 pub struct Ids {
     format: Format,
     bytes: Vec<u8>,
-    known: Vec<Known>,
+    /// Where the pack has each, or `ABSENT`.
+    positions: Vec<u32>,
+    /// What those that refer to it say it is; 0: nobody refers to it.
+    kinds: Vec<u8>,
     /// Open addressing by the id's own bytes; 0 is free, else the number plus one.
     slots: Vec<u32>,
-}
-
-#[derive(Clone, Copy)]
-struct Known {
-    /// Where the pack has it, or `ABSENT`.
-    position: u32,
-    /// What those that refer to it say it is; 0: nobody refers to it.
-    kind: u8,
 }
 
 const ABSENT: u32 = u32::MAX;
@@ -31,13 +26,14 @@ impl Ids {
         Ids {
             format,
             bytes: Vec::with_capacity(count * format.width()),
-            known: Vec::with_capacity(count),
-            slots: vec![0; (2 * count).next_power_of_two().max(64)],
+            positions: Vec::with_capacity(count),
+            kinds: Vec::with_capacity(count),
+            slots: vec![0; (3 * count / 2).next_power_of_two().max(64)],
         }
     }
 
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.positions.len()
     }
 
     pub fn oid(&self, number: u32) -> Oid {
@@ -51,13 +47,12 @@ impl Ids {
 
     /// Where the pack has the object, if it does.
     pub fn position(&self, number: u32) -> Option<u32> {
-        let known = self.known.get(number as usize)?;
-        (known.position != ABSENT).then_some(known.position)
+        self.positions.get(number as usize).copied().filter(|position| *position != ABSENT)
     }
 
     /// What others in the pack say that the object is; `None`: nothing in the pack refers to it.
     pub fn kind(&self, number: u32) -> Option<Kind> {
-        self.known.get(number as usize).and_then(|known| Kind::from_number(known.kind))
+        self.kinds.get(number as usize).and_then(|kind| Kind::from_number(*kind))
     }
 
     /// The number of an id that is in the set.
@@ -69,8 +64,8 @@ impl Ids {
     /// The pack has this object at this position.
     pub fn place(&mut self, oid: &Oid, position: u32) -> u32 {
         let number = self.add(oid);
-        if let Some(known) = self.known.get_mut(number as usize) {
-            known.position = position;
+        if let Some(place) = self.positions.get_mut(number as usize) {
+            *place = position;
         }
         number
     }
@@ -78,9 +73,9 @@ impl Ids {
     /// An object in the pack refers to this one as a `kind`. False: another said something else.
     pub fn refer(&mut self, oid: &Oid, kind: Kind) -> bool {
         let number = self.add(oid);
-        match self.known.get_mut(number as usize) {
-            Some(known) if known.kind == 0 || known.kind == kind as u8 => {
-                known.kind = kind as u8;
+        match self.kinds.get_mut(number as usize) {
+            Some(known) if *known == 0 || *known == kind as u8 => {
+                *known = kind as u8;
                 true
             }
             _ => false,
@@ -92,13 +87,14 @@ impl Ids {
         if let Some(number) = self.slots.get(slot).and_then(|number| number.checked_sub(1)) {
             return number;
         }
-        let number = self.known.len() as u32;
+        let number = self.positions.len() as u32;
         self.bytes.extend_from_slice(oid.as_bytes());
-        self.known.push(Known { position: ABSENT, kind: 0 });
+        self.positions.push(ABSENT);
+        self.kinds.push(0);
         if let Some(free) = self.slots.get_mut(slot) {
             *free = number + 1;
         }
-        if 3 * self.known.len() > 2 * self.slots.len() {
+        if 3 * self.positions.len() > 2 * self.slots.len() {
             self.grow();
         }
         number
@@ -124,7 +120,7 @@ impl Ids {
         let size = 2 * self.slots.len();
         self.slots = Vec::new();
         self.slots = vec![0; size];
-        for number in 0..self.known.len() as u32 {
+        for number in 0..self.positions.len() as u32 {
             let slot = self.slot(self.oid(number).as_bytes());
             self.slots[slot] = number + 1;
         }

@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
 use crate::limits::{
-    DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, ROWS_IMPORT_MAX, WHOLE_MAX,
+    COUNT_LARGE, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, RING_SMALL,
+    ROWS_IMPORT_MAX, WHOLE_MAX,
 };
 use crate::object::Kind;
 use crate::pack::entry::{self, Form, Header};
@@ -172,6 +173,9 @@ impl Import {
         if self.count as usize > OBJECTS_MAX {
             return Err(Error::TooManyObjects);
         }
+        if self.count as usize > COUNT_LARGE {
+            self.contents = Ring::new(RING_SMALL);
+        }
         self.entries = Entries::new(self.count);
         self.ids = Ids::new(self.format, self.count);
         self.state = State::Entry;
@@ -318,6 +322,10 @@ impl Import {
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
         match &mut self.state {
             State::Received => {
+                // Their memory is needed to put the deltas in order.
+                if self.count as usize > COUNT_LARGE {
+                    self.contents = Ring::new(RING_SMALL);
+                }
                 let order = self.family_order();
                 self.state = State::Resolving { order, next: 0 };
             }
