@@ -15,6 +15,7 @@ pub struct Cost {
     pub rows_written: usize,
     pub bytes_read: usize,
     pub bytes_written: usize,
+    pub bytes_sent: usize,
 }
 
 #[derive(Clone, Default)]
@@ -95,6 +96,7 @@ impl Host for Memory {
     fn emit(&mut self, bytes: &[u8]) {
         self.call();
         self.cost.emits += 1;
+        self.cost.bytes_sent += bytes.len();
         self.output.extend_from_slice(bytes);
     }
 }
