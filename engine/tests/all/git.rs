@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A bare repository.
 pub struct Git {
@@ -11,7 +12,9 @@ pub struct Git {
 
 impl Git {
     pub fn new(name: &str) -> Git {
-        let unique = format!("gitcell-{}-{name}", std::process::id());
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let unique = format!("gitcell-{}-{count}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(unique);
         let git = Git { folder };
         drop(std::fs::remove_dir_all(&git.folder));
