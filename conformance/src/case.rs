@@ -22,7 +22,8 @@
 //! deviation: REASON              what gitcell answers instead, and why
 //! ```
 //!
-//! `{main~1}` is an object's id, `{0}` is 40 zeros, `{x*9}` repeats; `\0`, `\n`, `\xff`, `\\` are bytes.
+//! `{main~1}` is an object's id, `{0}` is 40 zeros, `{x*9}` repeats; `\0`, `\n`, `\xff`, `\\` are
+//! bytes.
 
 use anyhow::{Context, Result, bail};
 

@@ -1,4 +1,5 @@
-//! `git http-backend` behind a small server of our own: the side that every case must pass on first.
+//! `git http-backend` behind a small server of our own: the side that every case must pass on
+//! first.
 
 use crate::git::isolate;
 use crate::http::{Head, copy_body, read_headers};

@@ -50,7 +50,8 @@ pub fn read_headers(stream: &mut impl BufRead) -> Result<Vec<(String, String)>> 
     }
 }
 
-/// Copies a body to `out` as its head frames it; `open_ended`: without a length it ends with the stream.
+/// Copies a body to `out` as its head frames it; `open_ended`: without a length it ends with the
+/// stream.
 pub fn copy_body(
     head: &Head,
     stream: &mut impl BufRead,

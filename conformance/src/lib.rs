@@ -1,5 +1,5 @@
-//! The outside view: cases as text and journeys of real git, against git's own server first and then
-//! against a target. Never links the engine.
+//! The outside view: cases as text and journeys of real git, against git's own server first and
+//! then against a target. Never links the engine.
 
 pub mod answer;
 pub mod case;
