@@ -10,7 +10,7 @@ use std::path::Path;
 /// A pack of a case's words:
 ///
 /// - `REVISIONS`: what `git pack-objects --revs` gives for them; `only {id} {id}`: just these
-/// objects;
+///   objects;
 /// - before that `thin`, `ofs` (offset deltas), `empty`; `cut:N` drops the last N bytes, `flip:N`
 ///   changes the byte at N (from the end, if negative) and leaves the checksum, `count:N` sets the
 ///   number of objects and `version:N` the version, with a right checksum.
@@ -79,7 +79,7 @@ fn sha1(bytes: &[u8]) -> Result<Vec<u8>> {
 /// Checks that `pack` holds just what the words say:
 ///
 /// - `REVISIONS`: what `git rev-list --objects` gives for them; `only {id} {id}`: just these
-/// objects;
+///   objects;
 /// - before that `thin` (bases may be missing, and some are), `noofs` (no offset deltas), `empty`,
 ///   `more` (other objects of the repository too).
 pub fn check(fixture: &Fixture, pack: &[u8], words: &str, folder: &Path) -> Result<()> {
