@@ -98,6 +98,13 @@ pub const USUAL: Severities = severities(false);
 /// As `git fsck --strict` and `receive.fsckObjects` judge: a warning is an error.
 pub const STRICT: Severities = severities(true);
 
+/// As this server judges: strictly, but real histories have file modes with a leading zero.
+pub const FORGE: Severities = {
+    let mut all = STRICT;
+    all[Fault::ZeroPaddedFilemode as usize] = Severity::Warn;
+    all
+};
+
 const fn severities(is_strict: bool) -> Severities {
     let mut all = [Severity::Ignore; RULES.len()];
     let mut at = 0;

@@ -37,7 +37,7 @@ enum State {
     /// The pack arrives; `None`: the next byte is its first.
     Pack(Option<Import>),
     /// The pack was refused; what follows of it is passed over.
-    Refused(Error),
+    Refused(Vec<u8>),
     Steps(Import),
     Answer(Option<Import>),
     Done,
@@ -127,7 +127,8 @@ impl Receive {
         let State::Pack(import) = &mut self.state else { return Err(Error::BadRequest) };
         let import = import.get_or_insert_with(|| Import::new(store, self.caller.size_max));
         if let Err(error) = import.feed(store, bytes) {
-            self.state = State::Refused(blamed(error)?);
+            let reason = import.explain(blamed(error)?);
+            self.state = State::Refused(reason);
         }
         Ok(())
     }
@@ -138,8 +139,8 @@ impl Receive {
             State::Commands if self.commands.is_empty() => {}
             State::Commands | State::Options => return Err(Error::CutShort),
             State::Pack(Some(import)) => self.state = State::Steps(import),
-            State::Pack(None) => self.end_unpack(Error::CutShort, out),
-            State::Refused(error) => self.end_unpack(error, out),
+            State::Pack(None) => self.end_unpack(Error::CutShort.text().as_bytes(), out),
+            State::Refused(reason) => self.end_unpack(&reason, out),
             State::Steps(mut import) => match import.step(store) {
                 Ok(true) => self.state = State::Answer(Some(import)),
                 Ok(false) => {
@@ -147,7 +148,7 @@ impl Receive {
                     self.state = State::Steps(import);
                 }
                 Err(Error::MissingObject) => self.end_open(&import, out),
-                Err(error) => self.end_unpack_at(blamed(error)?, &import, out),
+                Err(error) => self.end_unpack(&import.explain(blamed(error)?), out),
             },
             State::Answer(import) => {
                 self.answer(store, import, out)?;
@@ -183,31 +184,16 @@ impl Receive {
     }
 
     /// The pack could not be taken: no ref moves.
-    fn end_unpack(&mut self, error: Error, out: &mut Vec<u8>) {
+    fn end_unpack(&mut self, reason: &[u8], out: &mut Vec<u8>) {
         let refused = self.commands.iter().map(|_| Some(&b"unpacker error"[..])).collect();
-        self.report(error.text().as_bytes(), refused, out);
-    }
-
-    /// The same, where an object is to blame.
-    fn end_unpack_at(&mut self, error: Error, import: &Import, out: &mut Vec<u8>) {
-        match import.culprit() {
-            None => self.end_unpack(error, out),
-            Some(oid) => {
-                let text = [error.text().as_bytes(), b": ", &oid.to_hex()].concat();
-                let refused = self.commands.iter().map(|_| Some(&b"unpacker error"[..])).collect();
-                self.report(&text, refused, out);
-            }
-        }
+        self.report(reason, refused, out);
     }
 
     /// The pack refers to what neither it nor the store has.
     fn end_open(&mut self, import: &Import, out: &mut Vec<u8>) {
-        if let (Some(oid), true) = (import.culprit(), self.wishes.bands) {
-            let parts = [
-                &b"error: the pushed objects refer to "[..],
-                &oid.to_hex(),
-                b", which is neither pushed nor here\n",
-            ];
+        if self.wishes.bands {
+            let reason = import.explain(Error::MissingObject);
+            let parts = [&b"error: "[..], &reason, b"\n"];
             Writer::new(Frame::LARGE).message(out, Band::Progress, &parts);
         }
         let reason = |command: &Command| match command.new {

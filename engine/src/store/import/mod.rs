@@ -46,6 +46,8 @@ pub struct Import {
     /// Deltas whose base was not at hand when they arrived.
     pending: Vec<u32>,
     culprit: Option<Oid>,
+    /// What is wrong with it, in git's words, if those are known.
+    fault: Vec<u8>,
     /// Objects of this pack that the store had already.
     has_doubles: bool,
     /// Rows that were used for large bases.
@@ -117,6 +119,7 @@ impl Import {
             inflate: Inflate::new(),
             pending: Vec::new(),
             culprit: None,
+            fault: Vec::new(),
             has_doubles: false,
             spill_pages: 0,
             trailer: None,
@@ -364,8 +367,13 @@ impl Import {
         self.ids.find(oid).and_then(|number| self.ids.position(number))
     }
 
-    /// The object that an error is about, if it is about one.
-    pub fn culprit(&self) -> Option<Oid> {
-        self.culprit
+    /// What went wrong, in words that name the object, if it is about one.
+    pub fn explain(&self, error: Error) -> Vec<u8> {
+        let text = error.text().as_bytes();
+        match self.culprit {
+            Some(_) if !self.fault.is_empty() => self.fault.clone(),
+            Some(oid) => [text, b": ", &oid.to_hex()].concat(),
+            None => text.to_vec(),
+        }
     }
 }

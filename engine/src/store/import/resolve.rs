@@ -6,6 +6,7 @@ use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Oid};
 use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, STEP_MAX};
+use crate::object::check::{self, Severity};
 use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{Form, Header};
@@ -183,12 +184,21 @@ impl Import {
         hash_header(&mut hasher, kind, content.len() as u64);
         hasher.update(content);
         let oid = hasher.finish()?;
-        let ids = &mut self.ids;
+        let (ids, fault) = (&mut self.ids, &mut self.fault);
         let mut is_agreed = true;
-        let noted = object::references(kind, content, self.format, &mut |oid, kind| {
-            is_agreed &= ids.refer(&oid, kind);
-        });
-        if noted.is_err() || !is_agreed {
+        let noted = check::inspect(
+            kind,
+            content,
+            self.format,
+            &check::FORGE,
+            &mut |oid, kind| is_agreed &= ids.refer(&oid, kind),
+            &mut |found| {
+                if found.severity == Severity::Error {
+                    *fault = found.rule.message(&oid, found.detail);
+                }
+            },
+        );
+        if noted != Ok(true) || !is_agreed {
             self.culprit = Some(oid);
             return Err(Error::BadObject);
         }
