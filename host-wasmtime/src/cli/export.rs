@@ -4,7 +4,9 @@ use super::Common;
 use crate::names::Name;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use std::fs::Permissions;
 use std::io::{BufWriter, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -33,7 +35,9 @@ impl Export {
         };
         // Written beside its place: a bundle that is there is whole.
         let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut part = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+        let mut part = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
             .with_context(|| format!("cannot write {}", output.display()))?;
         write(&mut BufWriter::new(part.as_file_mut())).with_context(context)?;
         part.persist(&output).with_context(|| format!("cannot write {}", output.display()))?;
