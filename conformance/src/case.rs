@@ -3,7 +3,7 @@
 //! ```text
 //! # What is claimed.
 //! repo FIXTURE
-//! POST /git-upload-pack          begins an exchange; headers follow
+//! POST /git-upload-pack          begins an exchange; headers follow. `//x` is outside of the repository
 //! Git-Protocol: version=2
 //! > command=fetch                a pkt-line with a line feed; 0000, 0001 and 0002 are themselves
 //! >- text                        a pkt-line without one
@@ -156,9 +156,9 @@ pub fn fill(text: &str, oid: &dyn Fn(&str) -> Result<String>) -> Result<String> 
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
-        // `main^{tree}` has braces of its own.
-        let end = if after.contains("^{") { after.find("}}").map(|at| at + 1) } else { None };
-        let end = end.or_else(|| after.find('}')).context("a brace is not closed")?;
+        // `main^{tree}` has braces of its own, and `v1^{}` is what it is.
+        let end = after.find('}').context("a brace is not closed")?;
+        let end = if after[..end].contains("^{") { end + 1 } else { end };
         filled.push_str(before);
         filled.push_str(&value(&after[..end], oid)?);
         rest = &after[end + 1..];
@@ -167,10 +167,9 @@ pub fn fill(text: &str, oid: &dyn Fn(&str) -> Result<String>) -> Result<String> 
 }
 
 fn value(inner: &str, oid: &dyn Fn(&str) -> Result<String>) -> Result<String> {
-    if inner == "0" {
-        return Ok("0".repeat(40));
-    }
     match inner.split_once('*') {
+        _ if inner.is_empty() => Ok("{}".to_string()),
+        _ if inner == "0" => Ok("0".repeat(40)),
         Some((unit, count)) => Ok(unit.repeat(count.parse()?)),
         None => oid(inner),
     }

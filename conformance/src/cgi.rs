@@ -56,7 +56,7 @@ fn exchange(
             let mut sink = Lenient(Some(&mut stdin));
             copy_body(head, input, false, &mut sink)
         });
-        respond(&mut answer, out)?;
+        respond(&mut answer, out, head.first[0] == "HEAD")?;
         feeder.join().expect("the feeder does not panic")
     });
     // Without this a client that left keeps its backend waiting for more.
@@ -88,7 +88,7 @@ fn backend(head: &Head, root: &Path) -> Result<Command> {
 }
 
 /// From CGI to HTTP: the status line, then the body in chunks.
-fn respond(answer: &mut impl BufRead, out: &mut TcpStream) -> Result<()> {
+fn respond(answer: &mut impl BufRead, out: &mut TcpStream, is_head: bool) -> Result<()> {
     let headers = read_headers(answer).unwrap_or_else(|_| vec![("Status".into(), "500".into())]);
     let status = headers.iter().find(|(name, _)| name == "Status");
     let status = status.map_or("200 OK", |(_, value)| value);
@@ -99,6 +99,10 @@ fn respond(answer: &mut impl BufRead, out: &mut TcpStream) -> Result<()> {
         }
     }
     out.write_all(format!("{head}\r\n").as_bytes())?;
+    if is_head {
+        std::io::copy(answer, &mut std::io::sink())?;
+        return Ok(());
+    }
     loop {
         let chunk = answer.fill_buf()?;
         let size = chunk.len();

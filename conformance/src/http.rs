@@ -129,10 +129,10 @@ pub fn send(
     }
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(&bytes);
-    read_answer(&mut BufReader::new(stream))
+    read_answer(&mut BufReader::new(stream), method)
 }
 
-fn read_answer(stream: &mut impl BufRead) -> Result<Answer> {
+fn read_answer(stream: &mut impl BufRead, method: &str) -> Result<Answer> {
     loop {
         let head = Head::read(stream)?.context("the server closed without an answer")?;
         let status = head.first.get(1).and_then(|word| word.parse().ok());
@@ -141,7 +141,7 @@ fn read_answer(stream: &mut impl BufRead) -> Result<Answer> {
             continue;
         }
         let mut body = Vec::new();
-        if status != 304 && status != 204 {
+        if status != 304 && status != 204 && method != "HEAD" {
             copy_body(&head, stream, true, &mut body)?;
         }
         return Ok(Answer { status, head, body });

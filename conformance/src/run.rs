@@ -62,7 +62,10 @@ fn send(exchange: &Exchange, fixture: &Fixture, target: &Target, path: &str) -> 
         gzip.write_all(&body)?;
         body = gzip.finish()?;
     }
-    let path = format!("{path}{}", exchange.path);
+    let path = match exchange.path.strip_prefix("//") {
+        Some(outside) => format!("/{outside}"),
+        None => format!("{path}{}", exchange.path),
+    };
     http::send(target.address(), &exchange.method, &path, &headers, &body)
 }
 
