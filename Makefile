@@ -7,7 +7,7 @@ GZIP_MAX := 46080
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
-.PHONY: help serve engine size test check conformance
+.PHONY: help serve workers engine size test check conformance
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -15,6 +15,9 @@ help: ## Show this list
 
 serve: engine ## Serve on 127.0.0.1:8080 (LISTEN) with data in ./data (DATA). OPEN=1: without tokens
 	@LISTEN=$(LISTEN) DATA=$(DATA) OPEN=$(OPEN) engine/build/serve.sh
+
+workers: engine ## Serve in workerd on 127.0.0.1:8787 (LISTEN), without tokens, data in ./data/workers (DATA)
+	@host-workers/build/run.sh
 
 engine: ## Compile the engine to dist/engine.wasm
 	@engine/build/module.sh

@@ -8,4 +8,5 @@ say "cargo test --package gitcell; the first time takes some minutes"
 cargo test --release --package gitcell
 say "cargo test --package conformance"
 cargo test --package conformance
+host-workers/build/test.sh
 engine/build/conformance.sh

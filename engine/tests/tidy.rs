@@ -72,6 +72,7 @@ const SAID: &[(&str, &[&str])] = &[
     // The suffixes that are routed: which of them write decides who may.
     ("host-wasmtime/src/server.rs", &["refs/", "refs\"", "receive-pack", "sha1"]),
     ("host-wasmtime/src/names.rs", &["info/refs"]),
+    ("host-workers/src/index.ts", &["receive-pack"]),
     // What people type. `import` is a user of the user's own git.
     ("host-wasmtime/src/cli/repo.rs", &["refs/", "sha1"]),
     ("host-wasmtime/src/cli/serve.rs", &["sha1"]),

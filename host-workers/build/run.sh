@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Serves in workerd, as Cloudflare would, without tokens: LISTEN (127.0.0.1:8787) and DATA
+# (./data/workers) say where.
+# What follows on the command line goes to wrangler, as `--var BODY_MAX:1000000`.
+listen=${LISTEN:-127.0.0.1:8787}
+data=$(realpath -m "${DATA:-data/workers}")
+source "$(dirname "$0")/common.sh"
+
+install
+case ${listen%:*} in
+    127.0.0.1 | localhost) ;;
+    *) say "LISTEN is $listen: without tokens, only 127.0.0.1 is served" && exit 1 ;;
+esac
+[ -e ../dist/engine.wasm ] || { say "dist/engine.wasm is missing: make engine" && exit 1; }
+say "serving on http://$listen with data in $data; a first push creates a repository:"
+say "git push http://$listen/me/project.git main"
+exec wrangler dev --ip "${listen%:*}" --port "${listen##*:}" --persist-to "$data" \
+    --var OPEN:1 --var BODY_MAX:0 --show-interactive-dev-session=false \
+    --log-level "${LOG:-warn}" "$@"

@@ -1,0 +1,194 @@
+// One request at work: its body goes into the engine as the engine asks for it, and the answer
+// comes out as the client takes it. Knows no store and no Git.
+
+import { type Ask, type Bytes, Engine, type Host, Progress } from "./engine";
+import type { Gate, Holder, Lease } from "./gate";
+import { type Head, read } from "./head";
+import { concat } from "./storage";
+
+// What the engine is fed at once.
+const FEED_MAX = 64 << 10;
+// Pumps without a word for the client after which others have their turn.
+const TURN_MAX = 4;
+// What is read of a body that nobody needs any more, so that the client hears the answer.
+const DRAIN_MAX = 128 << 20;
+
+// A body that breaks the limits, by its status.
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
+export interface Tally {
+  bytesIn: number;
+  bytesOut: number;
+  pumps: number;
+  // Milliseconds in the engine; workerd's clock stands still between I/O where Cloudflare runs it.
+  cpu: number;
+}
+
+export interface Parts {
+  readonly module: WebAssembly.Module;
+  readonly host: Omit<Host, "emit">;
+  readonly suspends: boolean;
+  readonly ask: Ask;
+  readonly body: ReadableStream<Uint8Array> | null;
+  readonly bodyMax: number;
+  // Resolves once all commits so far are durable.
+  readonly sync: () => Promise<void>;
+  readonly onEnd: () => void;
+}
+
+export class Exchange implements Holder {
+  readonly tally: Tally = { bytesIn: 0, bytesOut: 0, pumps: 0, cpu: 0 };
+  private engine: Engine | undefined;
+  private progress = Progress.Busy;
+  private readonly lease: Lease;
+  private isDropped = false;
+  private output: Bytes[] = [];
+  private isDirty = false;
+  private isEnded = false;
+  hasCommitted = false;
+  private readonly reader: Body | undefined;
+
+  constructor(
+    private readonly parts: Parts,
+    gate: Gate,
+    owner: string,
+  ) {
+    this.lease = gate.enter(owner, this);
+    this.reader = parts.body ? new Body(parts.body) : undefined;
+  }
+
+  // Bytes of linear memory.
+  get size(): number {
+    return this.engine?.size ?? 0;
+  }
+
+  // Runs until the head is known; the rest comes by `next`.
+  async head(): Promise<{ head: Head; rest: Bytes }> {
+    let bytes: Bytes = new Uint8Array(0);
+    for (;;) {
+      const more = await this.next();
+      if (!more) throw new Error("the engine gave no head");
+      bytes = concat([bytes, more]);
+      const found = read(bytes);
+      if (found) return { head: found[0], rest: bytes.slice(found[1]) };
+    }
+  }
+
+  // The next bytes of the answer; `undefined`: there are no more.
+  async next(): Promise<Bytes | undefined> {
+    for (let turn = 1; this.output.length === 0; turn += 1) {
+      if (this.isDropped) throw new Error("cut off: it took nothing, and others waited");
+      if (this.engine && this.progress === Progress.Done) return undefined;
+      await this.step();
+      if (turn % TURN_MAX === 0) await scheduler.wait(0);
+    }
+    if (this.isDirty) {
+      await this.parts.sync();
+      this.isDirty = false;
+    }
+    const bytes = concat(this.output);
+    this.output = [];
+    this.tally.bytesOut += bytes.length;
+    return bytes;
+  }
+
+  drop(): void {
+    this.engine = undefined;
+    this.isDropped = true;
+  }
+
+  // Drops the instance, and what is left of the body.
+  async end(): Promise<void> {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.parts.onEnd();
+    this.drop();
+    this.lease.end();
+    await this.reader?.drain(DRAIN_MAX);
+  }
+
+  private async step(): Promise<void> {
+    const isHungry = this.engine !== undefined && this.progress === Progress.Hungry;
+    const bytes = isHungry ? await this.reader?.read(FEED_MAX) : undefined;
+    this.tally.bytesIn += bytes?.length ?? 0;
+    const { bodyMax } = this.parts;
+    if (bodyMax > 0 && this.tally.bytesIn > bodyMax) throw new Refused(413, tooLarge(bodyMax));
+    this.progress = await this.lease.run(async () => {
+      const begun = performance.now();
+      try {
+        return await this.work(bytes);
+      } finally {
+        this.tally.cpu += performance.now() - begun;
+        this.tally.pumps += 1;
+      }
+    });
+  }
+
+  private work(bytes: Uint8Array | undefined): Promise<Progress> {
+    if (this.engine) return bytes ? this.engine.feed(bytes) : this.engine.pump();
+    this.engine = new Engine(this.parts.module, this.host(), this.parts.suspends);
+    return this.engine.start(this.parts.ask);
+  }
+
+  private host(): Host {
+    const { host } = this.parts;
+    return {
+      get: (key) => host.get(key),
+      scan: (prefix, after, bytesMax) => host.scan(prefix, after, bytesMax),
+      commit: (expects, writes) => {
+        this.isDirty = true;
+        this.hasCommitted = true;
+        return host.commit(expects, writes);
+      },
+      emit: (bytes) => void this.output.push(bytes),
+    };
+  }
+}
+
+// The sentence for a body that no edge of this plan lets through.
+export function tooLarge(bodyMax: number): string {
+  const size = Math.floor(bodyMax / 1e6);
+  return `a request may have ${size} MB here: push in parts, the branch's older commits first`;
+}
+
+// A request's body, in pieces of a good size.
+class Body {
+  private readonly reader: ReadableStreamBYOBReader;
+  private isOver = false;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.reader = stream.getReader({ mode: "byob" });
+  }
+
+  async read(size: number): Promise<Uint8Array | undefined> {
+    if (this.isOver) return undefined;
+    try {
+      const { done, value } = await this.reader.readAtLeast(size, new Uint8Array(size));
+      this.isOver = done;
+      return value && value.length > 0 ? value : undefined;
+    } catch (error) {
+      this.isOver = true;
+      throw new Refused(400, `the request's body is damaged or cut: ${String(error)}`);
+    }
+  }
+
+  async drain(bytesMax: number): Promise<void> {
+    try {
+      for (let bytes = 0; bytes < bytesMax; ) {
+        const piece = await this.read(1 << 16);
+        if (!piece) return;
+        bytes += piece.length;
+      }
+      await this.reader.cancel();
+    } catch {
+      // The client is gone.
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// Who may run: an isolate has 128 MB, and all objects in it share them. Knows no request's content.
+//
+// Only the instance that runs can grow, and to MEMORY_MAX at most. So one may run if what all
+// others hold now leaves room for that: hundreds of small requests at once, or two that need all
+// they can get. Whoever ran last may always run again, so nothing waits for ever.
+
+import { MEMORY_MAX } from "./engine";
+
+// What all instances together may hold; JavaScript's own bytes come on top.
+const BUDGET = 80 << 20;
+// More than so many that wait are sent away, and those that wait to start for so many milliseconds.
+const CROWD_MAX = 64;
+const PATIENCE = 120_000;
+// A client that takes nothing for so long may be cut off, if others wait for its memory.
+const IDLE_MAX = 30_000;
+const POLL = 5;
+
+// Who holds an instance.
+export interface Holder {
+  // Bytes of linear memory.
+  readonly size: number;
+  // Lets the instance go at once; whoever needs it next hears so.
+  drop(): void;
+}
+
+// One instance's place.
+export class Lease {
+  isRunning = false;
+  touched = Date.now();
+  constructor(
+    private readonly gate: Gate,
+    readonly owner: string,
+    readonly holder: Holder,
+  ) {}
+
+  // Waits for room, works, and gives back what it did not take.
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    await this.gate.room(this);
+    try {
+      return await work();
+    } finally {
+      this.isRunning = false;
+      this.touched = Date.now();
+    }
+  }
+
+  end(): void {
+    this.gate.leave(this);
+  }
+}
+
+export class Gate {
+  private readonly leases = new Set<Lease>();
+  private waiting = 0;
+  peak = 0;
+
+  enter(owner: string, holder: Holder): Lease {
+    if (this.waiting >= CROWD_MAX) throw new Crowded();
+    const lease = new Lease(this, owner, holder);
+    this.leases.add(lease);
+    return lease;
+  }
+
+  leave(lease: Lease): void {
+    this.leases.delete(lease);
+  }
+
+  // An object begins: what it held before it was evicted is gone.
+  forget(owner: string): void {
+    for (const lease of this.leases) if (lease.owner === owner) this.leave(lease);
+  }
+
+  count(owner: string): number {
+    return [...this.leases].filter((lease) => lease.owner === owner).length;
+  }
+
+  // Bytes that all instances hold, and at most have held.
+  held(): number {
+    let bytes = 0;
+    for (const lease of this.leases) bytes += lease.holder.size;
+    this.peak = Math.max(this.peak, bytes);
+    return bytes;
+  }
+
+  // Waits until there is room, and takes it. By looking again and again: a promise of one object's
+  // must not wake another's.
+  async room(lease: Lease): Promise<void> {
+    if (this.mayRun(lease)) {
+      lease.isRunning = true;
+      return;
+    }
+    this.waiting += 1;
+    const begun = Date.now();
+    try {
+      do {
+        await scheduler.wait(POLL);
+        if (Date.now() - begun > IDLE_MAX) this.cutIdle();
+        if (lease.holder.size === 0 && Date.now() - begun > PATIENCE) throw new Crowded();
+      } while (!this.mayRun(lease));
+      lease.isRunning = true;
+    } finally {
+      this.waiting -= 1;
+    }
+  }
+
+  private mayRun(lease: Lease): boolean {
+    let bytes = MEMORY_MAX;
+    for (const other of this.leases) {
+      if (other !== lease) bytes += other.isRunning ? MEMORY_MAX : other.holder.size;
+    }
+    this.held();
+    return bytes <= BUDGET;
+  }
+
+  private cutIdle(): void {
+    const limit = Date.now() - IDLE_MAX;
+    for (const lease of this.leases) {
+      if (lease.holder.size > 0 && !lease.isRunning && lease.touched < limit) {
+        lease.holder.drop();
+        this.leave(lease);
+      }
+    }
+  }
+}
+
+export class Crowded extends Error {
+  constructor() {
+    super("too many requests at once: try again later");
+  }
+}

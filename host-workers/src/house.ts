@@ -1,0 +1,80 @@
+// What the operator asks of the whole house: tokens, snapshots, metrics. Only for the admin
+// credential.
+
+import type { Env } from "./env";
+import { meter } from "./metrics";
+import { isName } from "./names";
+import { refusal } from "./refusal";
+import { list } from "./snapshot";
+import * as tokens from "./tokens";
+
+type Json = Readonly<Record<string, unknown>>;
+type Answer = (env: Env, ask: Json, url: URL) => Promise<Response>;
+
+const ROUTES: Readonly<Record<string, Answer>> = {
+  "GET /metrics": async (env, _, url) =>
+    new Response(await meter(env).text(url.searchParams.get("repository")), {
+      headers: { "content-type": "text/plain; version=0.0.4" },
+    }),
+  "POST /-/tokens": createToken,
+  "POST /-/tokens/revoke": async (env, { token }) => {
+    const isKnown = typeof token === "string" && (await tokens.revoke(env, token));
+    return isKnown ? Response.json({ revoked: true }) : refusal(404, "there is no such token");
+  },
+  "GET /-/snapshots": async (env, _, url) => {
+    const repository = named(url.searchParams.get("repository"));
+    return Response.json({ snapshots: env.BUCKET ? await list(env.BUCKET, repository) : [] });
+  },
+  "POST /-/snapshots": async (env, ask) =>
+    Response.json({ snapshot: await stub(env, ask.repository).snapshot() }),
+  "POST /-/restore": async (env, { repository, snapshot }) => {
+    const failed = await stub(env, repository).restore(String(snapshot), named(repository));
+    if (failed !== undefined) return refusal(409, failed);
+    return Response.json({ restored: repository });
+  },
+  "POST /-/cool": async (env, { repository, days }) =>
+    Response.json({ moved: await stub(env, repository).cool(Number(days ?? 0)) }),
+  "POST /-/evict": async (env, { repository }) => {
+    await stub(env, repository).evict();
+    return Response.json({ evicted: repository });
+  },
+  "GET /-/usage": async (env, _, url) =>
+    Response.json(await stub(env, url.searchParams.get("repository")).usage()),
+};
+
+// A request for no repository.
+export async function house(request: Request, env: Env, path: string): Promise<Response> {
+  if (path === "/") return refusal(200, "gitcell: repositories are at /NAMESPACE/NAME.git");
+  const answer = ROUTES[`${request.method} ${path}`];
+  if (!answer) return refusal(404, "no repository: their URLs are /NAMESPACE/NAME.git");
+  const token = tokens.credential(request.headers.get("authorization"));
+  if (!tokens.isOpen(env, request)) {
+    if (token === undefined) return refusal(401, "the admin token is needed");
+    if (!(await tokens.isAdmin(env, token))) return refusal(403, "this is not the admin token");
+  }
+  try {
+    const ask: Json = request.method === "POST" ? await request.json() : {};
+    return await answer(env, ask, new URL(request.url));
+  } catch (error) {
+    return refusal(400, error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function createToken(env: Env, { repository, scope, ttl }: Json): Promise<Response> {
+  if (scope !== "read" && scope !== "write") return refusal(400, "a scope is read or write");
+  if (typeof ttl !== "number" || ttl < tokens.TTL_MIN || ttl > tokens.TTL_MAX) {
+    return refusal(400, `a ttl is ${tokens.TTL_MIN} to ${tokens.TTL_MAX} seconds`);
+  }
+  const now = Math.floor(Date.now() / 1000);
+  const made = await tokens.create(env, named(repository), scope, Math.floor(ttl), now);
+  return Response.json(made, { status: 201 });
+}
+
+function named(repository: unknown): string {
+  if (typeof repository === "string" && isName(repository)) return repository;
+  throw new Error("a repository is named NAMESPACE/NAME");
+}
+
+function stub(env: Env, repository: unknown) {
+  return env.REPOSITORY.getByName(named(repository));
+}

@@ -1,0 +1,66 @@
+// The front Worker: which repository, who, and how much; then the repository's object answers.
+// Keeps no state, and knows nothing of Git but the endings of URLs.
+
+import { ADMIN, READ, WRITE } from "./engine";
+import { type Env, number } from "./env";
+import { tooLarge } from "./exchange";
+import { house } from "./house";
+import { type Route, route } from "./names";
+import { refusal } from "./refusal";
+import { CALL, type Call } from "./repo";
+import { check, isOpen } from "./tokens";
+
+export { Meter } from "./metrics";
+export { Repository } from "./repo";
+
+const ACCESS = { read: READ, write: READ | WRITE, admin: READ | WRITE | ADMIN } as const;
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const id = crypto.randomUUID();
+    const found = await answer(request, env, id);
+    const response = new Response(found.body, found);
+    response.headers.set("x-request-id", id);
+    return response;
+  },
+} satisfies ExportedHandler<Env>;
+
+async function answer(request: Request, env: Env, id: string): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const found = route(pathname);
+  if (!found) return await house(request, env, pathname);
+  const grant = await check(env, request, found.repository, Math.floor(Date.now() / 1000));
+  if ("status" in grant) return refusal(grant.status, grant.text);
+  const refused = refuse(request, env, found, grant.scope === "admin");
+  if (refused) return refused;
+  const creates = isOpen(env, request) && isPush(request, found.inside);
+  const call: Call = { ...found, access: ACCESS[grant.scope], caller: grant.caller, id, creates };
+  const headers = new Headers(request.headers);
+  headers.set(CALL, JSON.stringify(call));
+  const stub = env.REPOSITORY.getByName(found.repository);
+  return await stub.fetch(new Request(request, { headers }));
+}
+
+function refuse(request: Request, env: Env, found: Route, isAdmin: boolean): Response | undefined {
+  if (!["GET", "HEAD", "POST"].includes(request.method)) {
+    return refusal(405, "only GET, HEAD and POST are answered");
+  }
+  if (found.inside.startsWith("/-/") && !isAdmin) {
+    return refusal(404, "there is nothing at this path");
+  }
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (!["", "identity", "gzip", "x-gzip"].includes(encoding)) {
+    return refusal(415, "only gzip is decoded");
+  }
+  const bodyMax = number(env.BODY_MAX, 0);
+  const length = Number(request.headers.get("content-length") ?? 0);
+  return bodyMax > 0 && length > bodyMax ? refusal(413, tooLarge(bodyMax)) : undefined;
+}
+
+function isPush(request: Request, inside: string): boolean {
+  const { search } = new URL(request.url);
+  return (
+    inside === "/git-receive-pack" ||
+    (inside === "/info/refs" && search === "?service=git-receive-pack")
+  );
+}

@@ -1,0 +1,336 @@
+// The Durable Object: one repository. An instance of the engine for each request, dropped at its
+// end; all state is in rows, so that eviction at any moment loses nothing.
+
+import { DurableObject } from "cloudflare:workers";
+import module from "../../dist/engine.wasm";
+import { ADMIN, type Ask, READ, WRITE } from "./engine";
+import { type Env, number } from "./env";
+import { Exchange, Refused } from "./exchange";
+import { Crowded, Gate } from "./gate";
+import { add, count, meter, none } from "./metrics";
+import * as snapshot from "./snapshot";
+import { Rows } from "./storage";
+import { Reader, Tier } from "./tier";
+import { refusal } from "./refusal";
+
+// What the front Worker knows of a request. It travels in a header that only the front can set.
+export interface Call {
+  readonly repository: string;
+  readonly inside: string;
+  readonly access: number;
+  readonly caller: string;
+  readonly id: string;
+  // Whether a first push makes the repository.
+  readonly creates: boolean;
+}
+
+export const CALL = "gitcell-call";
+
+// One for all objects of the isolate: its memory is theirs together.
+export const gate = new Gate();
+
+// SQLite's share of the 10 GB that an object may hold; the rest is for its log and for upkeep.
+const SIZE_MAX = 9e9;
+const TIER_DAYS = 14;
+const METER_DELAY = 1_000;
+const SOON = 1_000;
+const HOUR = 3_600_000;
+// What an engine is not told: who authenticates, and what concerns one connection or this host
+// only.
+const PRIVATE = new Set([
+  "authorization", "connection", "content-encoding", "cookie", "expect", "keep-alive",
+  "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+  "transfer-encoding", "upgrade", CALL,
+]);
+
+export class Repository extends DurableObject<Env> {
+  private readonly rows: Rows;
+  private readonly tier: Tier | undefined;
+  private counts = none();
+  private isMetering = false;
+  private hasAlarm = false;
+  // Requests that could not wait for a cold row.
+  private unsuspending = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.rows = new Rows(ctx.storage);
+    gate.forget(ctx.id.toString());
+    if (env.BUCKET) this.tier = new Tier(this.rows, env.BUCKET, `cold/${ctx.id.toString()}`);
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const begun = Date.now();
+    const call: Call = JSON.parse(request.headers.get(CALL) ?? "null");
+    if (this.rows.note("restoring")) {
+      return refusal(503, "this repository is being restored from a snapshot");
+    }
+    if (call.creates && this.rows.isEmpty) await this.create(call);
+    const ask = this.ask(request, call);
+    let exchange: Exchange | undefined;
+    try {
+      exchange = this.exchange(ask, body(request));
+      const { head, rest } = await exchange.head();
+      const headers = new Headers(head.headers.map(([name, value]) => [name, value]));
+      headers.set("server-timing", `head;dur=${Date.now() - begun}`);
+      const stream = this.stream(exchange, rest, call, begun, head.status);
+      if (request.method === "HEAD" || rest.length === 0 && head.status === 204) {
+        await stream.cancel();
+        return new Response(null, { status: head.status, headers });
+      }
+      return new Response(stream, { status: head.status, headers });
+    } catch (error) {
+      const status = error instanceof Refused ? error.status : error instanceof Crowded ? 503 : 500;
+      return this.finish(call, exchange, begun, status, error);
+    }
+  }
+
+  // Maintenance: cold rows move, snapshots are taken, a bounded step at a time.
+  override async alarm(): Promise<void> {
+    const now = Date.now();
+    this.hasAlarm = false;
+    if (this.rows.isEmpty || this.rows.note("restoring")) return;
+    await this.maintain();
+    const hours = number(this.env.SNAPSHOT_HOURS, 0);
+    const last = Number(this.rows.note("snapshot") ?? 0);
+    if (hours > 0 && this.rows.note("changed") && now - last >= hours * HOUR) await this.snapshot();
+    const moved = await this.cool();
+    const isOver = !moved && !this.rows.note("changed");
+    if (!isOver) await this.ctx.storage.setAlarm(now + (moved ? SOON : HOUR));
+  }
+
+  // Takes a snapshot into R2 and gives its name.
+  async snapshot(): Promise<string> {
+    const { BUCKET } = this.env;
+    if (!BUCKET || !this.tier) throw new Error("there is no R2 bucket bound");
+    const repository = this.rows.note("name");
+    if (!repository) throw new Error("there is no such repository");
+    const name = await snapshot.take(this.rows, this.tier, BUCKET, repository);
+    this.rows.setNote("snapshot", String(Date.now()));
+    return name;
+  }
+
+  // Fills this empty object from a snapshot, or says why it cannot. If it is stopped, it is to be
+  // done again: until then there is nothing but a refusal.
+  async restore(name: string, repository: string): Promise<string | undefined> {
+    const { BUCKET } = this.env;
+    if (!BUCKET) return "there is no R2 bucket bound";
+    if (!this.rows.isEmpty && !this.rows.note("restoring")) return "there is a repository already";
+    this.rows.setNote("restoring", name);
+    this.rows.transaction(() => {
+      this.rows.run("DELETE FROM rows");
+      this.rows.run("DELETE FROM pages");
+    });
+    try {
+      await snapshot.restore(this.rows, BUCKET, name);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+    this.rows.setNote("name", repository);
+    this.rows.setNote("restoring", undefined);
+    return undefined;
+  }
+
+  // Moves immutable rows to R2 that nobody has read for a while; true if there may be more.
+  async cool(days = number(this.env.TIER_DAYS, TIER_DAYS)): Promise<boolean> {
+    if (!this.tier) return false;
+    const isFull = this.rows.bytes > 0.8 * number(this.env.SIZE_MAX, SIZE_MAX);
+    const isQuiet = () => this.unsuspending === 0;
+    return await this.tier.step(seconds(), isFull ? 0 : days, isQuiet);
+  }
+
+  // Ends this object as the platform may at any moment.
+  evict(): void {
+    this.ctx.abort("evicted");
+  }
+
+  // What the object holds, in bytes, and its instances; and its isolate's memory of all
+  // instances, now and at most so far.
+  usage(): { rows: number; cold: number; memory: number; peak: number; instances: number } {
+    const memory = gate.held();
+    const instances = gate.count(this.ctx.id.toString());
+    const cold = this.tier?.bytes ?? 0;
+    return { rows: this.rows.bytes, cold, memory, peak: gate.peak, instances };
+  }
+
+  private ask(request: Request, call: Call): Ask {
+    const zipped = request.headers.has("content-encoding");
+    const headers = [...request.headers].filter(
+      ([name]) => !PRIVATE.has(name) && !(zipped && name === "content-length"),
+    );
+    return {
+      method: request.method === "POST" ? "POST" : "GET",
+      path: call.inside,
+      query: new URL(request.url).search.slice(1),
+      headers,
+      time: seconds(),
+      id: call.id,
+      caller: call.caller,
+      access: call.access,
+      sizeMax: number(this.env.SIZE_MAX, SIZE_MAX) + (this.tier?.bytes ?? 0),
+    };
+  }
+
+  private exchange(ask: Ask, bytes: ReadableStream<Uint8Array> | null): Exchange {
+    const suspends = this.tier?.isUsed ?? false;
+    const parts = {
+      module,
+      host: new Reader(this.rows, this.tier),
+      suspends,
+      ask,
+      body: bytes,
+      bodyMax: number(this.env.BODY_MAX, 0),
+      sync: () => this.ctx.storage.sync(),
+      onEnd: () => {
+        if (!suspends) this.unsuspending -= 1;
+      },
+    };
+    const exchange = new Exchange(parts, gate, this.ctx.id.toString());
+    if (!suspends) this.unsuspending += 1;
+    return exchange;
+  }
+
+  // The rest of an answer: the engine works as the client takes it, and not ahead.
+  private stream(
+    exchange: Exchange,
+    rest: Uint8Array,
+    call: Call,
+    begun: number,
+    status: number,
+  ): ReadableStream<Uint8Array> {
+    const end = (error?: unknown) => this.end(call, exchange, begun, error ? 599 : status, error);
+    return new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          if (rest.length > 0) controller.enqueue(rest);
+        },
+        pull: async (controller) => {
+          try {
+            const bytes = await exchange.next();
+            if (bytes) return controller.enqueue(bytes);
+            controller.close();
+            await end();
+          } catch (error) {
+            controller.error(error);
+            await end(error);
+          }
+        },
+        cancel: () => end(),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  // A refusal of the host's own; the instance goes.
+  private async finish(
+    call: Call,
+    exchange: Exchange | undefined,
+    begun: number,
+    status: number,
+    error: unknown,
+  ): Promise<Response> {
+    await this.end(call, exchange, begun, status, status === 500 ? error : undefined);
+    const text = error instanceof Error ? error.message : String(error);
+    return refusal(status, status === 500 ? "the server failed at this request" : text);
+  }
+
+  private async end(
+    call: Call,
+    exchange: Exchange | undefined,
+    begun: number,
+    status: number,
+    error: unknown,
+  ): Promise<void> {
+    if (error !== undefined) console.error(`${call.id} ${call.repository} ${call.inside}:`, error);
+    if (exchange) this.remember(call, exchange);
+    this.meter(call, exchange, (Date.now() - begun) / 1000, status);
+    await exchange?.end();
+  }
+
+  // What the alarm and the tier need to know of a request that is over.
+  private remember(call: Call, exchange: Exchange): void {
+    if (this.rows.isEmpty) return;
+    if (exchange.hasCommitted) {
+      if (!this.rows.note("name")) this.rows.setNote("name", call.repository);
+      if (!this.rows.note("changed")) this.rows.setNote("changed", "1");
+      if (!this.hasAlarm) {
+        this.hasAlarm = true;
+        this.ctx.waitUntil(this.wake());
+      }
+    }
+    this.tier?.keep(seconds());
+  }
+
+  private async wake(): Promise<void> {
+    if ((await this.ctx.storage.getAlarm()) === null) {
+      await this.ctx.storage.setAlarm(Date.now() + HOUR);
+    }
+  }
+
+  private async create(call: Call): Promise<void> {
+    await this.runAll("/-/create", call.id);
+  }
+
+  // The engine's own maintenance, if anything has changed.
+  private async maintain(): Promise<void> {
+    if (!this.rows.note("changed")) return;
+    this.rows.setNote("changed", undefined);
+    await this.runAll("/-/maintain", crypto.randomUUID());
+  }
+
+  // A request of the host's own.
+  private async runAll(path: string, id: string): Promise<void> {
+    const [access, headers] = [READ | WRITE | ADMIN, [] as const];
+    const time = seconds();
+    const who = { time, id, caller: "", access, sizeMax: 0 };
+    const ask = { method: "POST", path, query: "", headers, ...who };
+    const exchange = this.exchange(ask, null);
+    try {
+      while (await exchange.next());
+    } finally {
+      await exchange.end();
+    }
+  }
+
+  private meter(call: Call, exchange: Exchange | undefined, time: number, status: number): void {
+    const { counts } = this;
+    const cost = this.rows.takeCost();
+    count(counts, status, time);
+    counts.bytes_in += exchange?.tally.bytesIn ?? 0;
+    counts.bytes_out += exchange?.tally.bytesOut ?? 0;
+    counts.pumps += exchange?.tally.pumps ?? 0;
+    counts.cpu_seconds += (exchange?.tally.cpu ?? 0) / 1000;
+    counts.rows_read += cost.rowsRead;
+    counts.rows_written += cost.rowsWritten;
+    this.env.EVENTS?.writeDataPoint({
+      indexes: [call.repository],
+      blobs: [call.inside, call.id],
+      doubles: [status, time, cost.rowsRead, cost.rowsWritten, exchange?.tally.bytesOut ?? 0],
+    });
+    if (this.isMetering) return;
+    this.isMetering = true;
+    this.ctx.waitUntil(this.sendCounts(call.repository));
+  }
+
+  // A batch a second at most: counting costs less than what is counted.
+  private async sendCounts(repository: string): Promise<void> {
+    await scheduler.wait(METER_DELAY);
+    const { counts } = this;
+    this.counts = none();
+    this.isMetering = false;
+    try {
+      await meter(this.env).add(repository, counts);
+    } catch {
+      add(this.counts, counts);
+    }
+  }
+}
+
+function body(request: Request): ReadableStream<Uint8Array> | null {
+  if (!request.body || !request.headers.has("content-encoding")) return request.body;
+  return request.body.pipeThrough(new DecompressionStream("gzip"));
+}
+
+function seconds(): number {
+  return Math.floor(Date.now() / 1000);
+}

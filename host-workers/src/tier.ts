@@ -1,0 +1,234 @@
+// The slow tier: immutable rows that nobody has read for a while lie in R2, in objects of several
+// MiB, and are read back by range while the instance is suspended. Knows no Git, only that what
+// starts with `p/` never changes.
+
+import type { Bytes, Change, Host, Row } from "./engine";
+import { type Place, type Rows, concat, equal } from "./storage";
+
+const OBJECT_MAX = 8 << 20;
+// What a reader that goes on where it was fetches at once, at most.
+const AHEAD_MAX = 4 << 20;
+// The immutable rows are those from the first of these keys on, and before the second.
+export const IMMUTABLE: Bytes = Uint8Array.of(0x70, 0x2f);
+export const IMMUTABLE_END: Bytes = Uint8Array.of(0x70, 0x30);
+const DAY = 86_400;
+
+interface Candidate extends Record<string, SqlStorageValue> {
+  key: ArrayBuffer;
+  page: number;
+  value: ArrayBuffer;
+}
+
+interface Stored extends Record<string, SqlStorageValue> {
+  id: number;
+  name: string;
+  bytes: number;
+}
+
+export class Tier {
+  private readonly touched = new Set<string>();
+  private kept = 0;
+
+  constructor(
+    private readonly rows: Rows,
+    private readonly bucket: R2Bucket,
+    // Where this object's rows lie in the bucket.
+    private readonly prefix: string,
+  ) {}
+
+  // Whether any row is cold, so that reading may suspend.
+  get isUsed(): boolean {
+    return !this.rows.isEmpty && this.rows.run("SELECT 1 FROM objects LIMIT 1").length > 0;
+  }
+
+  get bytes(): number {
+    if (this.rows.isEmpty) return 0;
+    const sum = "SELECT COALESCE(SUM(bytes), 0) AS bytes FROM objects";
+    return this.rows.run<{ bytes: number }>(sum)[0]?.bytes ?? 0;
+  }
+
+  touch(key: Bytes): void {
+    if (isImmutable(key)) this.touched.add(latin1(key));
+  }
+
+  // Keeps what was read or written today, in one row a day.
+  keep(now: number): void {
+    if (this.touched.size === this.kept) return;
+    const day = Math.floor(now / DAY);
+    for (const key of this.touchedSince(day)) this.touched.add(key);
+    this.kept = this.touched.size;
+    const keys = JSON.stringify([...this.touched]);
+    this.rows.run("INSERT OR REPLACE INTO touched VALUES (?, ?)", day, keys);
+  }
+
+  // Moves some rows: copy, verify, record, delete. False: there was nothing to move. `isQuiet` says
+  // whether no request runs that could not wait for a cold row.
+  async step(now: number, days: number, isQuiet: () => boolean): Promise<boolean> {
+    if (this.rows.isEmpty) return false;
+    await this.sweep();
+    const today = Math.floor(now / DAY);
+    this.rows.run("DELETE FROM touched WHERE day <= ?", today - days);
+    if (this.kept === 0) this.touched.clear();
+    const found = this.candidates(days > 0 ? this.touchedSince(today - days + 1) : new Set());
+    if (found.length === 0 || !isQuiet()) return false;
+    const bytes = concat(found.map(({ value }) => new Uint8Array(value)));
+    const object = this.begin(bytes.length);
+    const sha256 = await crypto.subtle.digest("SHA-256", bytes);
+    await this.bucket.put(object.name, bytes, { sha256 });
+    const stored = await this.bucket.head(object.name);
+    if (stored?.size !== bytes.length || !isQuiet()) return false;
+    this.record(object.id, found);
+    return true;
+  }
+
+  // Removes objects of which no row is left, or that a step never finished.
+  private async sweep(): Promise<void> {
+    const loose = "SELECT id, name, bytes FROM objects WHERE held IS NULL OR held <= 0";
+    for (const { id, name } of this.rows.run<Stored>(loose)) {
+      await this.bucket.delete(name);
+      this.rows.run("DELETE FROM objects WHERE id = ?", id);
+    }
+  }
+
+  private candidates(touched: ReadonlySet<string>): Candidate[] {
+    const sql =
+      "SELECT key, page FROM rows WHERE key >= ? AND key < ? AND page IS NOT NULL ORDER BY key";
+    const found: Candidate[] = [];
+    let bytes = 0;
+    for (const { key, page } of this.rows.run<Candidate>(sql, IMMUTABLE, IMMUTABLE_END)) {
+      if (touched.has(latin1(new Uint8Array(key)))) continue;
+      const held = this.rows.run<Candidate>("SELECT value FROM pages WHERE id = ?", page)[0];
+      if (!held) continue;
+      if (bytes + held.value.byteLength > OBJECT_MAX) break;
+      bytes += held.value.byteLength;
+      found.push({ key, page, value: held.value });
+    }
+    return found;
+  }
+
+  private begin(bytes: number): { id: number; name: string } {
+    const name = `${this.prefix}/${crypto.randomUUID()}`;
+    const sql = "INSERT INTO objects (name, bytes) VALUES (?, ?) RETURNING id";
+    const made = this.rows.run<{ id: number }>(sql, name, bytes)[0];
+    if (!made) throw new Error("SQLite gave no id");
+    return { id: made.id, name };
+  }
+
+  private record(object: number, found: readonly Candidate[]): void {
+    this.rows.transaction(() => {
+      let [start, held] = [0, 0];
+      for (const { key, page, value } of found) {
+        const size = value.byteLength;
+        const moved = this.rows.run(
+          "UPDATE rows SET page = NULL, object = ?, start = ?, size = ? " +
+            "WHERE key = ? AND page = ? RETURNING 1",
+          object, start, size, key, page,
+        );
+        if (moved.length > 0) this.rows.run("DELETE FROM pages WHERE id = ?", page);
+        held += moved.length;
+        start += size;
+      }
+      this.rows.run("UPDATE objects SET held = ? WHERE id = ?", held, object);
+    });
+  }
+
+  private touchedSince(day: number): Set<string> {
+    const found = new Set(this.touched);
+    const sql = "SELECT keys FROM touched WHERE day >= ?";
+    for (const { keys } of this.rows.run<{ keys: string }>(sql, day)) {
+      const list: string[] = JSON.parse(keys);
+      for (const key of list) found.add(key);
+    }
+    return found;
+  }
+
+  // A cold row and, if `size` is more, what follows it in its object.
+  async fetch(place: Place, size: number): Promise<Bytes> {
+    const sql = "SELECT id, name, bytes FROM objects WHERE id = ?";
+    const object = this.rows.run<Stored>(sql, place.object)[0];
+    if (!object) throw new Error("a cold row's object is not known");
+    const length = Math.min(Math.max(size, place.size), object.bytes - place.start);
+    const range = { offset: place.start, length };
+    const body = await this.bucket.get(object.name, { range });
+    if (!body) throw new Error("a cold row's object is gone");
+    return new Uint8Array(await body.arrayBuffer());
+  }
+}
+
+// The rows as one request sees them: it reads ahead where the engine reads on.
+export class Reader implements Omit<Host, "emit"> {
+  private window: (Place & { readonly bytes: Bytes }) | undefined;
+
+  constructor(
+    private readonly rows: Rows,
+    private readonly tier: Tier | undefined,
+  ) {}
+
+  get(key: Bytes): Bytes | undefined | Promise<Bytes> {
+    const held = this.rows.get(key);
+    if (held) this.tier?.touch(key);
+    return held && "object" in held ? this.read(held) : held;
+  }
+
+  scan(prefix: Bytes, after: Bytes, bytesMax: number): Row[] | Promise<Row[]> {
+    const rows: Row[] = [];
+    const found = this.rows.scan(prefix, after, bytesMax);
+    for (const { key, held } of found) {
+      this.tier?.touch(key);
+      if ("object" in held) return this.scanCold(found);
+      rows.push({ key, value: held });
+    }
+    return rows;
+  }
+
+  commit(expects: readonly Change[], writes: readonly Change[]): boolean | Promise<boolean> {
+    for (const { key } of writes) this.tier?.touch(key);
+    const cold = expects.filter(({ key, value }) => value && isImmutable(key));
+    if (cold.length === 0) return this.rows.commit(expects, writes);
+    return this.commitCold(expects, writes, cold);
+  }
+
+  // Rows that never change need no comparison at the moment of the commit: they must be there then.
+  private async commitCold(
+    expects: readonly Change[],
+    writes: readonly Change[],
+    cold: readonly Change[],
+  ): Promise<boolean> {
+    for (const { key, value } of cold) {
+      const held = await this.get(key);
+      if (!held || !value || !equal(held, value)) return false;
+    }
+    if (!cold.every(({ key }) => this.rows.get(key))) return false;
+    return this.rows.commit(expects.filter((expect) => !cold.includes(expect)), writes);
+  }
+
+  private async scanCold(found: ReturnType<Rows["scan"]>): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (const { key, held } of found) {
+      rows.push({ key, value: "object" in held ? await this.read(held) : held });
+    }
+    return rows;
+  }
+
+  private async read(place: Place): Promise<Bytes> {
+    const { window } = this;
+    const at = window && window.object === place.object ? place.start - window.start : -1;
+    if (window && at >= 0 && at + place.size <= window.bytes.length) {
+      return window.bytes.slice(at, at + place.size);
+    }
+    const goesOn = window !== undefined && at === window.bytes.length;
+    const size = goesOn ? Math.min(Math.max(2 * window.bytes.length, 1 << 20), AHEAD_MAX) : 0;
+    const bytes = await this.tier?.fetch(place, size);
+    if (!bytes) throw new Error("a row is cold, and no R2 bucket is bound");
+    this.window = { ...place, bytes };
+    return bytes.slice(0, place.size);
+  }
+}
+
+function isImmutable(key: Bytes): boolean {
+  return key[0] === 0x70 && key[1] === 0x2f;
+}
+
+function latin1(key: Bytes): string {
+  return String.fromCharCode(...key);
+}

@@ -1,0 +1,134 @@
+// Repositories from outside: pushes, clones, evictions, limits.
+
+import { SELF, env, evictDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { equal, noise } from "./bytes";
+import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
+
+async function pushed(repository: string, size: number) {
+  await create(repository);
+  const packed = await pack(noise(size));
+  const { text } = await push(repository, pushBody(ZERO, packed));
+  expect(text).toContain("unpack ok");
+  return packed;
+}
+
+describe("a repository", () => {
+  it("takes a push and gives it back, evicted in between", async () => {
+    const packed = await pushed("t/whole", 2_000_000);
+    expect(await textOf(await refs("t/whole"))).toContain(packed.tip);
+    await evictDurableObject(env.REPOSITORY.getByName("t/whole"));
+    const first = await bytesOf(await fetchPack("t/whole", packed.tip));
+    expect(first.length).toBeGreaterThan(2_000_000);
+    await evictDurableObject(env.REPOSITORY.getByName("t/whole"));
+    expect(equal(await bytesOf(await fetchPack("t/whole", packed.tip)), first)).toBe(true);
+  });
+
+  it("is as it was when it is evicted in the middle of a push", async () => {
+    const packed = await pushed("t/evicted", 1000);
+    const next = pushBody(packed.tip, await pack(noise(2_500_000, 2), "second"));
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const failed = (error: unknown) => ({ text: String(error) });
+    const pushing = push("t/evicted", readable).catch(failed);
+    const writer = writable.getWriter();
+    await writer.write(next.slice(0, 1_500_000));
+    const stub = env.REPOSITORY.getByName("t/evicted");
+    while ((await stub.usage()).instances === 0) await scheduler.wait(5);
+    await stub.evict().catch(() => undefined);
+    await writer.write(next.slice(1_500_000)).catch(() => undefined);
+    await writer.close().catch(() => undefined);
+    expect((await pushing).text).not.toContain("unpack ok");
+    expect(await textOf(await refs("t/evicted"))).toContain(packed.tip);
+    const again = await push("t/evicted", next);
+    expect(again.text).toContain("unpack ok");
+  });
+
+  it("cuts a clone when it is evicted, and gives it again", async () => {
+    const packed = await pushed("t/cut", 2_500_000);
+    const whole = await bytesOf(await fetchPack("t/cut", packed.tip));
+    const reader = (await fetchPack("t/cut", packed.tip)).body?.getReader();
+    await reader?.read();
+    await env.REPOSITORY.getByName("t/cut").evict().catch(() => undefined);
+    await expect(async () => {
+      for (;;) if ((await reader?.read())?.done !== false) return;
+    }).rejects.toThrow();
+    expect(equal(await bytesOf(await fetchPack("t/cut", packed.tip)), whole)).toBe(true);
+  });
+
+  it("holds little for a slow client, and nothing for one that left", async () => {
+    const packed = await pushed("t/slow", 2_500_000);
+    const slow = (await fetchPack("t/slow", packed.tip)).body?.getReader();
+    await slow?.read();
+    const stub = env.REPOSITORY.getByName("t/slow");
+    expect((await stub.usage()).instances).toBe(1);
+    expect(await textOf(await refs("t/slow"))).toContain(packed.tip);
+    await slow?.cancel();
+    await scheduler.wait(50);
+    expect((await stub.usage()).instances).toBe(0);
+  });
+
+  it("lets one of two pushes to one ref win, and tells the other", async () => {
+    const packed = await pushed("t/race", 100);
+    const bodies = await Promise.all(
+      ["a", "b"].map(async (text) => pushBody(packed.tip, await pack(noise(900), text))),
+    );
+    const answers = await Promise.all(bodies.map((body) => push("t/race", body)));
+    const won = answers.filter(({ text }) => text.includes("ok refs/heads/main"));
+    const lost = answers.filter(({ text }) => text.includes("ng refs/heads/main"));
+    expect([won.length, lost.length]).toEqual([1, 1]);
+  });
+
+  it("takes four pushes at once", async () => {
+    await create("t/four");
+    const bodies = await Promise.all(
+      [1, 2, 3, 4].map(async (seed) =>
+        pushBody(ZERO, await pack(noise(2_000_000, seed)), `refs/heads/b${seed}`),
+      ),
+    );
+    const answers = await Promise.all(bodies.map((body) => push("t/four", body)));
+    for (const { text } of answers) expect(text).toContain("ok refs/heads/b");
+    const text = await textOf(await refs("t/four"));
+    for (const seed of [1, 2, 3, 4]) expect(text).toContain(`refs/heads/b${seed}`);
+  });
+
+  it("refuses bodies over the plan's limit and says how to push then", async () => {
+    await create("t/limit");
+    const body = pushBody(ZERO, await pack(noise(3_100_000)));
+    const known = await push("t/limit", body);
+    expect(known).toMatchObject({ status: 413, text: expect.stringContaining("push in parts") });
+    const streamed = await push("t/limit", new Blob([body.slice()]).stream());
+    expect(streamed.status).toBe(413);
+    expect(await textOf(await refs("t/limit"))).not.toContain("refs/heads/main");
+  });
+
+  it("undoes gzip", async () => {
+    await create("t/zipped");
+    const body = pushBody(ZERO, await pack(noise(50_000)));
+    const zipped = new Blob([body.slice()]).stream().pipeThrough(new CompressionStream("gzip"));
+    const answer = await push("t/zipped", zipped, { ...ADMIN, "content-encoding": "gzip" });
+    expect(answer.text).toContain("unpack ok");
+  });
+
+  it("answers a damaged body with a sentence", async () => {
+    await create("t/damaged");
+    const answer = await push("t/damaged", new Uint8Array(100).fill(7), {
+      ...ADMIN,
+      "content-encoding": "gzip",
+    });
+    expect(answer.status).toBe(400);
+  });
+
+  it("is nothing, and keeps nothing, before it is created", async () => {
+    const response = await refs("t/none");
+    expect(response.status).toBe(404);
+    expect(await response.text()).toBe("There is no such repository.\n");
+    expect((await env.REPOSITORY.getByName("t/none").usage()).rows).toBeLessThan(20_000);
+  });
+});
+
+it("shows what was counted", async () => {
+  await pushed("counted/one", 1000);
+  await scheduler.wait(1500);
+  const response = await SELF.fetch("http://gitcell/metrics", { headers: ADMIN });
+  expect(await response.text()).toMatch(/gitcell_requests_total\{namespace="counted"\} [12]\n/);
+});

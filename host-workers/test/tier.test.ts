@@ -1,0 +1,90 @@
+// Cold rows and snapshots, from outside.
+
+import { SELF, env, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { equal, noise } from "./bytes";
+import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
+
+async function repository(name: string) {
+  await create(name);
+  const packed = await pack(noise(2_900_000));
+  await push(name, pushBody(ZERO, packed));
+  return { packed, stub: env.REPOSITORY.getByName(name) };
+}
+
+function restore(repository: string, snapshot: string): Promise<Response> {
+  return SELF.fetch("http://gitcell/-/restore", {
+    method: "POST",
+    headers: ADMIN,
+    body: JSON.stringify({ repository, snapshot }),
+  });
+}
+
+describe("the slow tier", () => {
+  it("takes cold rows, and answers stay the same", async () => {
+    const { packed, stub } = await repository("t/cold");
+    const warm = await bytesOf(await fetchPack("t/cold", packed.tip));
+    expect(await stub.cool(1)).toBe(false);
+    expect(await stub.cool(0)).toBe(true);
+    const usage = await stub.usage();
+    expect(usage.cold).toBeGreaterThan(2_900_000);
+    expect(equal(await bytesOf(await fetchPack("t/cold", packed.tip)), warm)).toBe(true);
+    const pages = await runInDurableObject(stub, (_, state) =>
+      state.storage.sql.exec("SELECT COUNT(*) AS n FROM pages").one(),
+    );
+    expect(pages.n).toBe(0);
+  });
+
+  it("serves a push on top of cold rows, and a check of everything", async () => {
+    const { packed, stub } = await repository("t/mixed");
+    await stub.cool(0);
+    const next = await pack(noise(5000, 3), "second");
+    expect((await push("t/mixed", pushBody(packed.tip, next))).text).toContain("unpack ok");
+    const url = "http://gitcell/t/mixed.git/-/fsck";
+    expect(await (await SELF.fetch(url, { headers: ADMIN })).text()).toMatch(/ok\n$/);
+  });
+
+  it("moves nothing while a request runs that could not wait", async () => {
+    const { packed, stub } = await repository("t/busy");
+    const reader = (await fetchPack("t/busy", packed.tip)).body?.getReader();
+    await reader?.read();
+    expect(await stub.cool(0)).toBe(false);
+    expect((await stub.usage()).cold).toBe(0);
+    await reader?.cancel();
+  });
+
+  it("sweeps what a crash left between copy and record", async () => {
+    const { stub } = await repository("t/crash");
+    await runInDurableObject(stub, async (_, state) => {
+      await env.BUCKET?.put("cold/orphan", "x");
+      state.storage.sql.exec("INSERT INTO objects (name, bytes) VALUES ('cold/orphan', 1)");
+    });
+    await stub.cool(0);
+    expect(await env.BUCKET?.head("cold/orphan")).toBeNull();
+  });
+});
+
+describe("a snapshot", () => {
+  it("restores to the same answers in another object", async () => {
+    const { packed, stub } = await repository("t/kept");
+    await stub.cool(0);
+    const name = await stub.snapshot();
+    const restored = await restore("t/restored", name);
+    expect(await restored.json()).toEqual({ restored: "t/restored" });
+    const texts = await Promise.all(
+      ["t/kept", "t/restored"].map(async (name) => textOf(await refs(name))),
+    );
+    expect(texts[1]).toBe(texts[0]);
+    const bytes = await bytesOf(await fetchPack("t/restored", packed.tip));
+    expect(equal(bytes, await bytesOf(await fetchPack("t/kept", packed.tip)))).toBe(true);
+    expect((await restore("t/restored", name)).status).toBe(409);
+  });
+
+  it("is refused when a part is damaged", async () => {
+    const { stub } = await repository("t/harmed");
+    const name = await stub.snapshot();
+    await env.BUCKET?.put(`${name}/000000`, "harm");
+    expect(await (await restore("t/harmed-2", name)).text()).toContain("damaged");
+    expect((await refs("t/harmed-2")).status).toBe(503);
+  });
+});

@@ -1,0 +1,15 @@
+// Tests run in workerd, with the bindings of wrangler.jsonc.
+
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [
+    cloudflareTest({
+      wrangler: { configPath: "./wrangler.jsonc" },
+      miniflare: {
+        bindings: { ADMIN_TOKEN: "test-admin", BODY_MAX: "3000000", SIZE_MAX: "9000000000" },
+      },
+    }),
+  ],
+});
