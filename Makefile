@@ -7,7 +7,7 @@ GZIP_MAX := 46080
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
-.PHONY: help serve workers engine size test check conformance
+.PHONY: help serve workers engine size test check conformance fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -35,3 +35,8 @@ check: ## What must pass before a change lands: format, clippy, tests, size
 
 conformance: engine ## Compare with real git, from outside. CASE=name: only that. TARGET=git|native|workers
 	@TARGET=$(TARGET) engine/build/conformance.sh $(CASE)
+
+SECONDS ?= 60
+
+fuzz: ## Look for inputs that break a property. TARGET=name: only that; SECONDS=60: for each
+	@engine/build/fuzz.sh $(SECONDS) $(TARGET)

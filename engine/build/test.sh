@@ -4,6 +4,8 @@ source "$(dirname "$0")/common.sh"
 
 say "cargo test --package engine"
 cargo test --package engine
+say "cargo test --package fuzz: the corpus, replayed"
+cargo test --package fuzz
 say "cargo test --package gitcell; the first time takes some minutes"
 cargo test --release --package gitcell
 say "cargo test --package conformance"

@@ -1,10 +1,10 @@
 //! A client without git: objects, packs and requests, the same bytes every time.
 
-use crate::server::{request, run};
+use engine::engine::{Access, Engine, Header, Progress, Request};
 use engine::hash::{Format, Hasher, Oid, object_id};
 use engine::memory::Memory;
 use engine::object::Kind;
-use engine::pack::entry::{self, Form, Header};
+use engine::pack::entry::{self, Form};
 use engine::wire::line;
 use std::fmt::Write;
 
@@ -85,7 +85,7 @@ pub fn pack(objects: &[Object]) -> Vec<u8> {
     pack.extend_from_slice(&(objects.len() as u32).to_be_bytes());
     for object in objects {
         let size = object.content.len() as u64;
-        entry::write(&Header { form: Form::Whole(object.kind), size }, &mut pack);
+        entry::write(&entry::Header { form: Form::Whole(object.kind), size }, &mut pack);
         pack.extend(miniz_oxide::deflate::compress_to_vec_zlib(&object.content, 1));
     }
     let mut hasher = Hasher::new(Format::Sha1);
@@ -141,6 +141,45 @@ pub fn ls_refs_body() -> Vec<u8> {
     }
     line::flush(&mut body);
     body
+}
+
+/// Runs one request on a host: its body in these pieces.
+pub fn run(host: &mut Memory, request: Request, body: &[&[u8]]) -> Vec<u8> {
+    host.output.clear();
+    if let Some(mut engine) = Engine::start(host, request) {
+        let mut progress = engine.progress();
+        for piece in body {
+            while progress == Progress::Busy {
+                progress = engine.pump();
+            }
+            if progress == Progress::Hungry {
+                progress = engine.feed(piece);
+            }
+        }
+        while progress != Progress::Done {
+            progress = engine.pump();
+        }
+    }
+    std::mem::take(&mut host.output)
+}
+
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let header = |(name, value): &(&str, &str)| Header {
+        name: name.to_lowercase().into_bytes(),
+        value: value.as_bytes().to_vec(),
+    };
+    Request {
+        method: method.into(),
+        path: path.into(),
+        query: query.into(),
+        headers: headers.iter().map(header).collect(),
+        time: 1_700_000_000,
+        id: b"request".to_vec(),
+        caller: b"me".to_vec(),
+        access: Access { read: true, write: true, admin: true },
+        size_max: 0,
+    }
 }
 
 /// An empty repository.

@@ -1,7 +1,8 @@
 //! Real git against the engine in memory: what a person does in a day.
 
+use crate::client::{request, run};
 use crate::git::{Git, history};
-use crate::server::{Shared, request, run, serve};
+use crate::server::{Shared, serve};
 use engine::memory::Memory;
 use std::sync::{Arc, Mutex};
 

@@ -1,6 +1,6 @@
 //! The smallest HTTP server that real git can talk to: the engine on a host in memory.
 
-use engine::engine::{Access, Engine, Header, Progress, Request};
+use crate::client::{request, run};
 use engine::memory::Memory;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -20,45 +20,6 @@ pub fn serve(host: Shared) -> String {
         }
     });
     url
-}
-
-/// Runs one request on a host: its body in these pieces.
-pub fn run(host: &mut Memory, request: Request, body: &[&[u8]]) -> Vec<u8> {
-    host.output.clear();
-    if let Some(mut engine) = Engine::start(host, request) {
-        let mut progress = engine.progress();
-        for piece in body {
-            while progress == Progress::Busy {
-                progress = engine.pump();
-            }
-            if progress == Progress::Hungry {
-                progress = engine.feed(piece);
-            }
-        }
-        while progress != Progress::Done {
-            progress = engine.pump();
-        }
-    }
-    std::mem::take(&mut host.output)
-}
-
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let header = |(name, value): &(&str, &str)| Header {
-        name: name.to_lowercase().into_bytes(),
-        value: value.as_bytes().to_vec(),
-    };
-    Request {
-        method: method.into(),
-        path: path.into(),
-        query: query.into(),
-        headers: headers.iter().map(header).collect(),
-        time: 1_700_000_000,
-        id: b"request".to_vec(),
-        caller: b"me".to_vec(),
-        access: Access { read: true, write: true, admin: true },
-        size_max: 0,
-    }
 }
 
 fn answer(mut stream: TcpStream, host: &Shared) {

@@ -3,9 +3,8 @@
 
 use crate::client::{
     Object, ask, blob, commit, fetch_body, ls_refs_body, pack, push, push_body, repository,
-    small_commit, tree,
+    request, run, small_commit, tree,
 };
-use crate::server::{request, run};
 use engine::hash::Oid;
 use engine::memory::Memory;
 use std::panic::{AssertUnwindSafe, catch_unwind};

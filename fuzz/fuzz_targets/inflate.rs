@@ -1,0 +1,4 @@
+//! Inflating agrees with another implementation.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::inflate(data));
