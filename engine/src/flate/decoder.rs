@@ -1,27 +1,11 @@
-//! The state of one zlib stream (RFC 1950 and 1951), cut anywhere. Knows how; `fast` does most of it.
+//! The state of one zlib stream (RFC 1950 and 1951), cut anywhere. Knows no window.
 
 use super::adler::Adler;
+use super::bits::{Bits, Io};
 use super::fast;
-use super::table::{
-    DISTANCE_SIZE, END, Kind, LENGTHS_SIZE, LITERAL, LITERAL_SIZE, SECOND, SPECIAL, Table,
-};
+use super::table::{DISTANCE_SIZE, END, Kind, LENGTHS_SIZE, LITERAL, LITERAL_SIZE, SPECIAL, Table};
 use crate::error::{Error, Result};
 use alloc::boxed::Box;
-
-/// Where bytes come from and go to. What was made before is the history that matches refer to.
-pub struct Io<'a> {
-    pub input: &'a [u8],
-    pub at: usize,
-    pub out: &'a mut [u8],
-    pub made: usize,
-}
-
-/// Input that was taken and not yet used.
-pub struct Bits {
-    /// Above `count` there are zeros, or bits of the input that will be taken next.
-    pub bits: u64,
-    pub count: u32,
-}
 
 /// A code of literals and lengths, and one of distances.
 pub struct Codes {
@@ -138,8 +122,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// Inflates the one whole stream at the start of `input` to `size` bytes at the start of `out`, and
-    /// says how many bytes it took, or that input is missing.
+    /// Inflates the one whole stream at the start of `input` to `size` bytes at the start of `out`,
+    /// and says how many bytes it took, or that input is missing.
     pub fn whole(&mut self, input: &[u8], size: usize, out: &mut [u8]) -> Result<Option<usize>> {
         let mut io = Io { input, at: 0, out, made: 0 };
         self.run(&mut io)?;
@@ -372,66 +356,5 @@ impl Decoder {
         }
         self.bits.drop(used);
         self.go(State::Match { length, distance, is_fixed })
-    }
-}
-
-impl Bits {
-    /// Takes input, 56 bits at least if there are as many.
-    #[inline(always)]
-    pub fn refill(&mut self, io: &mut Io) {
-        let rest = io.input.get(io.at..).unwrap_or_default();
-        if let Some(next) = rest.first_chunk::<8>() {
-            self.bits |= u64::from_le_bytes(*next) << self.count;
-            io.at += (63 - self.count as usize) / 8;
-            self.count |= 56;
-            return;
-        }
-        for byte in rest {
-            if self.count >= 56 {
-                break;
-            }
-            self.bits |= u64::from(*byte) << self.count;
-            self.count += 8;
-            io.at += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn drop(&mut self, count: u32) {
-        self.bits >>= count;
-        self.count -= count;
-    }
-
-    /// The next `count` bits, at most 32, if there are as many.
-    #[inline(always)]
-    fn take(&mut self, count: u32) -> Option<u64> {
-        if self.count < count {
-            return None;
-        }
-        let taken = self.bits & ((1 << count) - 1);
-        self.drop(count);
-        Some(taken)
-    }
-
-    /// Forgets the rest of a byte.
-    fn align(&mut self) {
-        self.drop(self.count % 8);
-    }
-
-    /// The symbol after `skipped` bits: its entry, its value, and all bits that were used up to its end.
-    fn peek<const SIZE: usize>(
-        &self,
-        table: &Table<SIZE>,
-        skipped: u32,
-    ) -> Option<(u32, usize, u32)> {
-        let mut used = skipped;
-        let mut entry = table.first(self.bits >> used);
-        if entry & SECOND == SECOND {
-            used += entry & 63;
-            entry = table.second(entry, self.bits >> used);
-        }
-        let value = fast::value(entry, self.bits >> used);
-        used += entry & 63;
-        (used <= self.count).then_some((entry, value, used))
     }
 }

@@ -1,11 +1,12 @@
-//! The loop that makes nearly all bytes: symbols to literals and matches, as long as neither input
-//! nor room is short. Knows no container and no block.
+//! The loop that makes nearly all bytes: symbols to literals and matches, while neither input nor
+//! room is short. Knows no container and no block.
 
-use super::decoder::{Bits, Codes, Io};
+use super::bits::{Bits, Io};
+use super::decoder::Codes;
 use super::table::{END, LITERAL, SECOND, SPECIAL};
 use crate::error::{Error, Result};
 
-/// Room for what one turn makes: two literals, the longest match, and what copying writes beyond it.
+/// Room for what one turn makes: two literals, the longest match, and what is written beyond it.
 pub const ROOM: usize = 2 + 258 + STRIDE;
 /// Bytes that are copied at once.
 const STRIDE: usize = 16;
@@ -13,107 +14,87 @@ const STRIDE: usize = 16;
 const INPUT: usize = 16;
 
 /// Says whether the block has ended.
-pub fn run(codes: &Codes, bits: &mut Bits, io: &mut Io) -> Result<bool> {
-    let Codes { literals, distances } = codes;
-    let Bits { bits: mut held, mut count } = *bits;
+pub fn run(codes: &Codes, held: &mut Bits, io: &mut Io) -> Result<bool> {
+    // Copies, so that the compiler keeps them in registers.
+    let mut bits = Bits { ..*held };
     let (input, out) = (io.input, &mut *io.out);
     let (mut at, mut made) = (io.at, io.made);
-    macro_rules! drop {
-        ($entry:expr) => {
-            held >>= $entry & 63;
-            count -= $entry & 63;
-        };
-    }
-    macro_rules! refill {
-        () => {
-            let Some(next) = input.get(at..).and_then(|rest| rest.first_chunk::<8>()) else {
-                return Err(Error::BadZlib);
-            };
-            held |= u64::from_le_bytes(*next) << (count & 63);
-            at += (63 - count as usize) / 8;
-            count |= 56;
-        };
-    }
-    macro_rules! put {
-        ($entry:expr) => {
-            if let Some(place) = out.get_mut(made) {
-                *place = ($entry >> 16) as u8;
-            }
-            made += 1;
-            drop!($entry);
-        };
-    }
     let mut is_end = false;
-    while input.len().saturating_sub(at) >= INPUT && out.len().saturating_sub(made) >= ROOM {
-        refill!();
+    'turns: while input.len().saturating_sub(at) >= INPUT && out.len().saturating_sub(made) >= ROOM
+    {
+        bits.refill_at_once(input, &mut at);
+        let mut entry = codes.literals.first(bits.bits);
         // Three literals of the first part are 30 bits; after two, 36 bits are left.
-        let mut entry = literals.first(held);
-        if entry & LITERAL != 0 {
-            put!(entry);
-            entry = literals.first(held);
-            if entry & LITERAL != 0 {
-                put!(entry);
-                entry = literals.first(held);
-                if entry & LITERAL != 0 {
-                    put!(entry);
-                    continue;
-                }
-            }
-        }
-        if entry & SPECIAL != 0 {
-            if entry & SECOND == SECOND {
-                drop!(entry);
-                entry = literals.second(entry, held);
-                if entry & LITERAL != 0 {
-                    put!(entry);
-                    continue;
-                }
-            }
-            if entry & SPECIAL != 0 {
-                if entry & END != END {
-                    return Err(Error::BadZlib);
-                }
-                drop!(entry);
-                is_end = true;
+        for turn in 0..3 {
+            if entry & LITERAL == 0 {
                 break;
             }
+            put(out, &mut made, entry);
+            bits.drop(entry & 63);
+            if turn == 2 {
+                continue 'turns;
+            }
+            entry = codes.literals.first(bits.bits);
         }
-        let length = value(entry, held);
-        drop!(entry);
-        refill!();
-        let mut entry = distances.first(held);
+        if entry & SECOND == SECOND {
+            bits.drop(entry & 63);
+            entry = codes.literals.second(entry, bits.bits);
+            if entry & LITERAL != 0 {
+                put(out, &mut made, entry);
+                bits.drop(entry & 63);
+                continue;
+            }
+        }
         if entry & SPECIAL != 0 {
-            if entry & SECOND == SECOND {
-                drop!(entry);
-                entry = distances.second(entry, held);
+            bits.drop(entry & 63);
+            is_end = entry & END == END;
+            if is_end {
+                break;
             }
-            if entry & SPECIAL != 0 {
-                return Err(Error::BadZlib);
-            }
-        }
-        let distance = value(entry, held);
-        drop!(entry);
-        if distance > made {
             return Err(Error::BadZlib);
         }
-        if distance >= STRIDE {
-            // Writes beyond the match, which is written over later.
-            let (mut from, mut to) = (made - distance, made);
-            made += length;
-            while to < made {
-                copy_stride(out, from, to);
-                from += STRIDE;
-                to += STRIDE;
-            }
-        } else {
-            copy(out, made, distance, length);
-            made += length;
+        let length = value(entry, bits.bits);
+        bits.drop(entry & 63);
+        bits.refill_at_once(input, &mut at);
+        let mut entry = codes.distances.first(bits.bits);
+        if entry & SECOND == SECOND {
+            bits.drop(entry & 63);
+            entry = codes.distances.second(entry, bits.bits);
         }
+        let distance = value(entry, bits.bits);
+        bits.drop(entry & 63);
+        if entry & SPECIAL != 0 || distance > made {
+            return Err(Error::BadZlib);
+        }
+        copy_roughly(out, made, distance, length);
+        made += length;
     }
-    *bits = Bits { bits: held, count };
+    *held = bits;
     io.at = at;
     io.made = made;
     Ok(is_end)
+}
+
+#[inline(always)]
+fn put(out: &mut [u8], made: &mut usize, entry: u32) {
+    if let Some(place) = out.get_mut(*made) {
+        *place = (entry >> 16) as u8;
+    }
+    *made += 1;
+}
+
+/// Copies a match; may write beyond it, where something will be written over it.
+#[inline(always)]
+fn copy_roughly(out: &mut [u8], made: usize, distance: usize, length: usize) {
+    if distance < STRIDE {
+        return copy(out, made, distance, length);
+    }
+    let (mut from, mut to) = (made - distance, made);
+    while to < made + length {
+        copy_stride(out, from, to);
+        from += STRIDE;
+        to += STRIDE;
+    }
 }
 
 #[inline(always)]

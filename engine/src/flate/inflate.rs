@@ -1,7 +1,8 @@
 //! zlib streams to bytes, into a window or into one buffer. Knows no format: that is the decoder's.
 
 use super::adler::Adler;
-use super::decoder::{Decoder, Io};
+use super::bits::Io;
+use super::decoder::Decoder;
 use super::fast;
 use crate::error::{Error, Result};
 use alloc::vec;
@@ -91,8 +92,9 @@ impl Inflate {
     }
 
     /// Inflates the one whole stream at the start of `input`, whose content has `size` bytes,
-    /// appending it to `out`, and says how many bytes the stream took. `None`: `input` ends before the
-    /// stream does (`out` is as it was). A stream that makes more or less than `size` is `BadZlib`.
+    /// appending it to `out`, and says how many bytes the stream took. `None`: `input` ends before
+    /// the stream does (`out` is as it was). A stream that makes more or less than `size` is
+    /// `BadZlib`.
     pub fn whole(&mut self, input: &[u8], size: usize, out: &mut Vec<u8>) -> Result<Option<usize>> {
         self.reset();
         let room = size.checked_add(fast::ROOM).ok_or(Error::BadZlib)?;

@@ -1,6 +1,7 @@
 //! zlib (RFC 1950, RFC 1951) as streams and as whole buffers. Knows no object.
 
 mod adler;
+mod bits;
 mod decoder;
 mod fast;
 mod inflate;

@@ -63,8 +63,9 @@ impl<const SIZE: usize> Table<SIZE> {
         self.entries[((entry >> 16) as usize + index as usize) % SIZE]
     }
 
-    /// Makes the table for a code, given the length of each symbol's code; false if there is no such
-    /// code. As zlib does, takes an incomplete code only if it has no code at all, or one of one bit.
+    /// Makes the table for a code, given the length of each symbol's code; false if there is no
+    /// such code. As zlib does, takes an incomplete code only if it is empty, or has one code of one
+    /// bit.
     pub fn build(&mut self, kind: Kind, lengths: &[u8]) -> bool {
         let bits_max = match kind {
             Kind::Lengths => LENGTHS_BITS,
@@ -159,7 +160,8 @@ struct Second {
 
 impl Second {
     /// Makes room for all codes that start with `low`, and says how many bits are the index there.
-    /// The first is `size` bits longer than `low`, `left` codes are as long; `counts` of longer ones.
+    /// The first is `size` bits longer than `low`, `left` codes are as long; `counts` of longer
+    /// ones.
     fn begin(&mut self, low: usize, mut size: usize, left: usize, counts: &[usize]) -> usize {
         let mut used = left;
         while used < 1 << size && size < CODE_MAX {

@@ -1,3 +1,5 @@
+//! zlib in both directions: against another implementation, cut, damaged, and refused.
+
 use super::*;
 use crate::error::Error;
 use miniz_oxide::deflate::compress_to_vec_zlib;
@@ -155,8 +157,8 @@ fn takes_many_streams_one_after_another() {
     assert_eq!(at, stream.len());
 }
 
-/// The stream of a raw deflate stream, given as text of bits: fields of the specification in their order,
-/// Huffman codes from their first bit.
+/// The stream of a raw deflate stream, given as text of bits: fields of the specification in their
+/// order, Huffman codes from their first bit.
 fn stream_of(bits: &str, content: &[u8]) -> Vec<u8> {
     let mut stream = vec![0x78, 0x01];
     let bits: Vec<u8> = bits.bytes().filter(|bit| *bit != b' ').map(|bit| bit - b'0').collect();
