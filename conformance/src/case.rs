@@ -3,7 +3,7 @@
 //! ```text
 //! # What is claimed.
 //! repo FIXTURE
-//! POST /git-upload-pack          begins an exchange; headers follow. `//x` is outside the repository
+//! POST /git-upload-pack          begins an exchange; headers follow. `//x`: outside the repository
 //! Git-Protocol: version=2
 //! > command=fetch                a pkt-line with a line feed; 0000, 0001 and 0002 are themselves
 //! >- text                        a pkt-line without one
