@@ -96,8 +96,13 @@ impl Cell {
         // Never a path that was used before: who still has an old file open harms no new one.
         let file = format!("{}/{}~{}.db", name.namespace, name.name, tokens::random::<6>()?);
         let path = self.path(&file);
-        std::fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+        let folder = path.parent().context("a file has a folder")?;
+        std::fs::create_dir_all(folder)?;
         Rows::create(&path)?;
+        // The rows are durable from here on, by themselves; so must be the way to them.
+        for folder in folder.ancestors().take(3) {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
         let query = format!("object-format={}&default-branch={}", encode(format), encode(branch));
         let made = self.ask(&file, "POST", "/-/create", &query).and_then(|text| {
             drop(text);

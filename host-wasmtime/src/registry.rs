@@ -4,6 +4,8 @@
 use crate::names::Name;
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, OptionalExtension};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +30,11 @@ const SCHEMA: &str = "
 
 /// Opens the data folder's own database, which is made if there is none.
 pub fn open(data: &Path) -> Result<Connection> {
-    std::fs::create_dir_all(data)
+    // Repositories may be private: the folder is its owner's alone.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
         .with_context(|| format!("cannot create the data folder {}", data.display()))?;
     let path = data.join("gitcell.db");
     let context = || format!("cannot open {}", path.display());

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Args)]
 pub struct Import {
@@ -26,6 +28,9 @@ impl Import {
     pub fn run(self, common: &Common) -> Result<()> {
         let cell = Cell::open(&common.data, common.engine.as_deref(), Limits::default())?;
         crate::registry::check_free(&cell.registry(), &self.name)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // An interrupt reaches git, too: that ends, and what was begun is then cleared away here.
+        let _interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let mirror = self.mirror(folder.path())?;
         let format = ask(&mirror, &["rev-parse", "--show-object-format"])?;
@@ -34,7 +39,7 @@ impl Import {
         cell.create(&self.name, &format, head.as_deref().unwrap_or("main"))?;
         let cell = Arc::new(cell);
         let source = Source { path: mirror, head };
-        if let Err(error) = self.fill(&cell, source, refs.is_empty()) {
+        if let Err(error) = self.fill(&runtime, &cell, source, refs.is_empty()) {
             let _ = cell.delete(&self.name);
             return Err(error.context("nothing was imported"));
         }
@@ -59,7 +64,13 @@ impl Import {
     }
 
     /// Serves the new repository for as long as git pushes into it.
-    fn fill(&self, cell: &Arc<Cell>, source: Source, is_empty: bool) -> Result<()> {
+    fn fill(
+        &self,
+        runtime: &Runtime,
+        cell: &Arc<Cell>,
+        source: Source,
+        is_empty: bool,
+    ) -> Result<()> {
         if is_empty {
             return Ok(());
         }
@@ -67,7 +78,6 @@ impl Import {
             let (name, day) = (Some(&self.name), Some(86_400));
             tokens::create(&cell.registry(), Scope::Write, name, "import", now(), day)?
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
             let url = format!("http://{}/{}.git", listener.local_addr()?, self.name);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use axum::serve::ListenerExt;
 use clap::Args;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -65,7 +65,7 @@ impl Serve {
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;
-        let address = listener.local_addr()?;
+        let address = reachable(listener.local_addr()?);
         let gate = if self.open { Gate::Open } else { Gate::Tokens };
         self.greet(&cell, address)?;
         tokio::spawn(sweep(Arc::clone(&cell)));
@@ -97,6 +97,15 @@ impl Serve {
         println!("  {token}\n");
         println!("  git clone http://git:{token}@{address}/{FIRST}.git");
         Ok(())
+    }
+}
+
+/// An address to connect to: who listens everywhere is found at home.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
     }
 }
 
