@@ -11,6 +11,7 @@ pub mod journeys;
 pub mod pack;
 pub mod run;
 pub mod target;
+pub mod workers;
 
 use std::path::PathBuf;
 

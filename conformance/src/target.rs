@@ -3,7 +3,9 @@
 use crate::cgi;
 use crate::fixture::Fixture;
 use crate::git::{git, run};
-use anyhow::{Context, Result, bail};
+use crate::http::send;
+use crate::workers;
+use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ pub enum Kind {
     Git,
     /// The binary `gitcell`.
     Native,
-    /// A server that runs already, open to everybody: `WORKERS_URL` says where.
+    /// The same module in workerd; `WORKERS_URL` names one that runs already, open to everybody.
     Workers,
 }
 
@@ -47,7 +49,7 @@ impl Target {
         let (address, server) = match kind {
             Kind::Git => (cgi::serve(&folder)?, None),
             Kind::Native => start_native(&folder, "127.0.0.1:0")?,
-            Kind::Workers => (workers()?, None),
+            Kind::Workers => start_workers(&folder)?,
         };
         Ok(Target {
             kind,
@@ -109,7 +111,13 @@ impl Target {
                 Ok(format!("/{own}.git"))
             }
             // A run's own names: the server keeps what earlier runs made.
-            Kind::Workers => Ok(format!("/all/{name}-{}-{number}.git", std::process::id())),
+            Kind::Workers => {
+                let path = format!("/all/{name}-{}-{number}.git", std::process::id());
+                let create = format!("{path}/-/create?default-branch={branch}");
+                let answer = send(self.address(), "POST", &create, &[], b"")?;
+                ensure!(answer.status == 201, "{create}: {}", answer.status);
+                Ok(path)
+            }
         }
     }
 
@@ -117,24 +125,35 @@ impl Target {
         format!("http://{}{path}", self.address())
     }
 
-    /// Ends the native server at once, as a power cut does, and starts it again on the same data.
+    /// Ends the server at once, as a power cut does, and starts it again on the same data.
     pub fn crash(&self) -> Result<()> {
         let mut server = self.server.lock().expect("no thread panicked");
         let mut running = server.take().context("only a server that was started here is killed")?;
-        running.kill()?;
-        running.wait()?;
-        let (address, started) = start_native(&self.folder, "127.0.0.1:0")?;
+        self.kill(&mut running)?;
+        let (address, started) = match self.kind {
+            Kind::Workers => workers::start(&self.folder)?,
+            _ => start_native(&self.folder, "127.0.0.1:0")?,
+        };
         *self.address.lock().expect("no thread panicked") = address;
         *server = started;
+        Ok(())
+    }
+
+    fn kill(&self, server: &mut Child) -> Result<()> {
+        if self.kind == Kind::Workers {
+            return workers::stop(server);
+        }
+        server.kill()?;
+        server.wait()?;
         Ok(())
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if let Ok(Some(server)) = self.server.get_mut() {
-            let _ = server.kill();
-            let _ = server.wait();
+        let server = self.server.get_mut().map(Option::take);
+        if let Ok(Some(mut server)) = server {
+            let _ = self.kill(&mut server);
         }
     }
 }
@@ -163,8 +182,11 @@ fn start_native(folder: &Path, listen: &str) -> Result<(SocketAddr, Option<Child
     Ok((address, Some(child)))
 }
 
-fn workers() -> Result<SocketAddr> {
-    let url = std::env::var("WORKERS_URL").context("WORKERS_URL says where the server is")?;
+fn start_workers(folder: &Path) -> Result<(SocketAddr, Option<Child>)> {
+    let Ok(url) = std::env::var("WORKERS_URL") else {
+        return workers::start(folder);
+    };
     let place = url.trim_start_matches("http://").trim_end_matches('/');
-    place.to_socket_addrs()?.next().with_context(|| format!("{url} is nowhere"))
+    let address = place.to_socket_addrs()?.next().with_context(|| format!("{url} is nowhere"))?;
+    Ok((address, None))
 }

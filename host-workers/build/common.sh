@@ -8,10 +8,10 @@ say() { echo "gitcell: $*" >&2; }
 # The packages as the lock file has them; wrangler wants a newer Node than many machines have, so
 # one is among them.
 install() {
-    if [ ! -e node_modules/.done ] || [ package-lock.json -nt node_modules/.done ]; then
+    if ! cmp -s package-lock.json node_modules/.done; then
         say "npm ci in host-workers: workerd, wrangler and a Node for them (500 MB)"
         npm ci --no-audit --no-fund --loglevel=error >&2
-        touch node_modules/.done
+        cp package-lock.json node_modules/.done
     fi
     PATH="$PWD/node_modules/.bin:$PATH"
     export PATH
