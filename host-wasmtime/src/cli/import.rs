@@ -12,9 +12,12 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Args)]
 pub struct Import {
@@ -30,7 +33,11 @@ impl Import {
         crate::registry::check_free(&cell.registry(), &self.name)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         // An interrupt reaches git, too: that ends, and what was begun is then cleared away here.
-        let _interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
+        let mut interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
+        runtime.spawn(async move {
+            interrupt.recv().await;
+            INTERRUPTED.store(true, Ordering::Relaxed);
+        });
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let mirror = self.mirror(folder.path())?;
         let format = ask(&mirror, &["rev-parse", "--show-object-format"])?;
@@ -148,6 +155,7 @@ fn is_too_large(error: &anyhow::Error) -> bool {
 
 /// Runs git with its progress as a bar; what else it said is the error, if it fails.
 fn shown(mut git: Command) -> Result<()> {
+    ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
     let mut child = git
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -155,7 +163,9 @@ fn shown(mut git: Command) -> Result<()> {
         .spawn()
         .context("cannot run git")?;
     let said = child.stderr.take().map(progress::follow).unwrap_or_default();
-    ensure!(child.wait()?.success(), "git says: {}", said.trim_end());
+    let is_done = child.wait()?.success();
+    ensure!(is_done || !INTERRUPTED.load(Ordering::Relaxed), "interrupted");
+    ensure!(is_done, "git says: {}", said.trim_end());
     Ok(())
 }
 
