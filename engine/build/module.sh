@@ -20,6 +20,7 @@ flags="$flags -C llvm-args=-inline-threshold=5 -C llvm-args=-unroll-threshold=20
 flags="$flags -C no-vectorize-loops -C no-vectorize-slp"
 # The same bytes on every machine.
 flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
+flags="$flags --remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc"
 
 compiled="$target_dir/$wasm_target/wasm/engine.wasm"
 [ -e "$compiled" ] || say "compiling the engine for $wasm_target"
