@@ -2,6 +2,8 @@
 //! and atomically changes. No clock, randomness, thread, async, Cargo feature or formatter.
 #![no_std]
 #![deny(unsafe_code)]
+// A request has one state, held by value; what is new is not a default.
+#![allow(clippy::large_enum_variant, clippy::new_without_default)]
 
 extern crate alloc;
 #[cfg(any(test, not(target_arch = "wasm32")))]
