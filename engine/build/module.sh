@@ -40,7 +40,7 @@ trap 'rm -rf "$work"' EXIT
 "$binaryen/wasm-metadce" "${wasm_features[@]}" --debuginfo --graph-file engine/build/exports.json \
     "$compiled" -o "$work/few.wasm" >"$work/unused"
 # The lowest 1 KiB is the deepest end of the stack: nothing else is there.
-"$binaryen/wasm-opt" "${wasm_features[@]}" -Oz --converge --low-memory-unused --debuginfo \
+"$binaryen/wasm-opt" "${wasm_features[@]}" -Oz --low-memory-unused --debuginfo \
     --strip-producers --strip-target-features "$work/few.wasm" -o "$work/named.wasm"
 "$binaryen/wasm-opt" "${wasm_features[@]}" --strip-debug "$work/named.wasm" -o "$work/engine.wasm"
 mv "$work/named.wasm" dist/engine.named.wasm
