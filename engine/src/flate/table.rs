@@ -64,8 +64,8 @@ impl<const SIZE: usize> Table<SIZE> {
     }
 
     /// Makes the table for a code, given the length of each symbol's code; false if there is no
-    /// such code. As zlib does, takes an incomplete code only if it is empty, or has one code of one
-    /// bit.
+    /// such code. As zlib does, takes an incomplete code only if it is empty, or has one code of
+    /// one bit.
     pub fn build(&mut self, kind: Kind, lengths: &[u8]) -> bool {
         let bits_max = match kind {
             Kind::Lengths => LENGTHS_BITS,

@@ -4,7 +4,7 @@ use crate::git::Git;
 use engine::error::Result;
 use engine::hash::{Format, Oid};
 use engine::object::Kind;
-use engine::object::check::{RULES, STRICT, Severities, Severity, USUAL, inspect};
+use engine::object::check::{FORGE, RULES, STRICT, Severities, Severity, USUAL, inspect};
 use std::collections::BTreeSet;
 
 const ID: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -271,6 +271,13 @@ fn severities_decide_what_is_told() {
     check("any header\n\n", false);
     check("gpgsig-sha256 a\n b\n \n\nmessage", true);
     check("gpgsig a\n b\nany header\n\n", false);
+    let old =
+        [ident("A <a@b>", &[]), ident("A <a@b> 1 +051800", &[]), tree(&[("0100644", "a")], &[])];
+    for case in old {
+        assert_eq!(find(&case, &STRICT, &Oid::zero(Format::Sha1)).0, Ok(false));
+        let (verdict, found) = find(&case, &FORGE, &Oid::zero(Format::Sha1));
+        assert_eq!((verdict, found.len()), (Ok(true), 1), "{found:?}");
+    }
     let warned = file("a/b", &[]);
     assert_eq!(find(&warned, &USUAL, &Oid::zero(Format::Sha1)).0, Ok(true));
     assert_eq!(find(&warned, &STRICT, &Oid::zero(Format::Sha1)).0, Ok(false));
