@@ -38,7 +38,8 @@ fn request(exchange: &Exchange) -> String {
     format!("{} {}", exchange.method, exchange.path)
 }
 
-fn send(exchange: &Exchange, fixture: &Fixture, target: &Target, path: &str) -> Result<Answer> {
+/// Sends one request of a case to the repository at `path`.
+pub fn send(exchange: &Exchange, fixture: &Fixture, target: &Target, path: &str) -> Result<Answer> {
     let oid = |revision: &str| fixture.oid(revision);
     let mut body = Vec::new();
     for part in &exchange.body {
