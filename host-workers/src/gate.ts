@@ -39,6 +39,7 @@ export class Lease {
     try {
       return await work();
     } finally {
+      this.gate.held();
       this.isRunning = false;
       this.touched = Date.now();
     }
