@@ -31,6 +31,12 @@ pub struct Inflate {
     adler: Adler,
 }
 
+impl Default for Inflate {
+    fn default() -> Inflate {
+        Inflate::new()
+    }
+}
+
 impl Inflate {
     pub fn new() -> Inflate {
         Inflate {

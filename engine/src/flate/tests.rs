@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Error;
+use alloc::vec::Vec;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use std::vec;
 
@@ -185,8 +186,8 @@ fn refuses_what_is_not_zlib() {
     refused(1, good[1] ^ 1);
     // A preset dictionary, with its check bits right.
     refused(1, 0x20 + (31 - (0x7820 % 31) as u8) % 31);
-    for at in good.len() - 4..good.len() {
-        refused(at, good[at] ^ 1);
+    for (at, byte) in good.iter().enumerate().skip(good.len() - 4) {
+        refused(at, byte ^ 1);
     }
 }
 
@@ -294,5 +295,59 @@ fn damage_is_found_or_harmless() {
                 }
             }
         }
+    }
+}
+
+fn deflate(content: &[u8], piece: usize) -> Vec<u8> {
+    let (mut deflate, mut out) = (Deflate::new(), Vec::new());
+    content.chunks(piece).for_each(|piece| deflate.write(piece, &mut out));
+    deflate.finish(&mut out);
+    out
+}
+
+#[test]
+fn another_inflates_what_was_deflated() {
+    for content in contents() {
+        let stream = deflate(&content, 1 << 20);
+        let made = miniz_oxide::inflate::decompress_to_vec_zlib(&stream);
+        assert!(made.is_ok_and(|made| made == content), "{} bytes", content.len());
+        assert!(whole(&stream, content.len()) == Ok(Some((stream.len(), content.clone()))));
+        // Cuts do not matter.
+        assert!(deflate(&content, 1000) == stream);
+        if content.len() < 5_000 {
+            assert!(deflate(&content, 1) == stream);
+        }
+        // Little more than the content, at worst; less than another's fastest, or little more.
+        assert!(stream.len() <= content.len() + content.len() / 2048 + 16);
+        let peer = compress_to_vec_zlib(&content, 1).len();
+        assert!(stream.len() <= peer + peer / 20 + 8, "{} for {peer}", stream.len());
+    }
+}
+
+#[test]
+fn deflates_many_streams_one_after_another() {
+    let (mut one, mut out) = (Deflate::new(), Vec::new());
+    for content in contents() {
+        out.clear();
+        one.write(&content, &mut out);
+        one.finish(&mut out);
+        assert!(out == deflate(&content, 1 << 20), "{} bytes", content.len());
+    }
+}
+
+#[test]
+fn codes_keep_to_their_limit() {
+    // Fibonacci's numbers make the deepest tree.
+    let mut uses = [0u16; 22];
+    (uses[0], uses[1]) = (1, 1);
+    for symbol in 2..uses.len() {
+        uses[symbol] = uses[symbol - 1] + uses[symbol - 2];
+    }
+    for limit in [5, 7, 15] {
+        let mut codes = [code::NONE; 22];
+        code::make(&uses, limit, &mut codes);
+        let space: usize = codes.iter().map(|code| 1 << (15 - code.length)).sum();
+        assert_eq!(space, 1 << 15, "complete");
+        assert!(codes.iter().all(|code| (1..=limit).contains(&usize::from(code.length))));
     }
 }
