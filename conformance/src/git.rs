@@ -9,6 +9,10 @@ use std::process::{Child, Command, Output, Stdio};
 const SETTINGS: &[(&str, &str)] = &[
     ("advice.detachedHead", "false"),
     ("advice.pushUpdateRejected", "false"),
+    // What old tools wrote into histories that people have is let pass, as the engine does.
+    ("fsck.badTimezone", "warn"),
+    ("fsck.missingSpaceBeforeDate", "warn"),
+    ("fsck.zeroPaddedFilemode", "warn"),
     ("gc.auto", "0"),
     ("http.receivepack", "true"),
     ("init.defaultBranch", "main"),
@@ -16,6 +20,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("protocol.file.allow", "always"),
     ("receive.advertisePushOptions", "true"),
     ("receive.autoGC", "false"),
+    ("receive.fsck.badTimezone", "warn"),
+    ("receive.fsck.missingSpaceBeforeDate", "warn"),
+    ("receive.fsck.zeroPaddedFilemode", "warn"),
     ("receive.fsckObjects", "true"),
     ("safe.directory", "*"),
     ("transfer.advertiseSID", "true"),
