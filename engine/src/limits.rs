@@ -12,6 +12,10 @@ pub const REFNAME_MAX: usize = 500;
 pub const LINE_MAX: usize = 65_520;
 /// The most that one pump emits.
 pub const EMIT_MAX: usize = 256 << 10;
+/// What there is to send waits for more of it, but not longer than so many pumps.
+pub const PUMPS_MAX: usize = 16;
+/// After so many steps without a word the client is told that work goes on.
+pub const STEPS_SILENT: usize = 32;
 /// Bytes of rows that one scan asks for.
 pub const SCAN_MAX: usize = 256 << 10;
 

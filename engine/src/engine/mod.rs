@@ -1,17 +1,19 @@
 //! One request: its route, then `feed` and `pump` until it is done. Knows no protocol.
 
+mod route;
+
 pub use crate::serve::Progress;
 
 use crate::error::{Blame, Error, Result};
 use crate::gc::Upkeep;
 use crate::host::Host;
-use crate::limits::{EMIT_MAX, MERGE_MAX};
+use crate::limits::{EMIT_MAX, MERGE_MAX, PUMPS_MAX};
 use crate::serve::admin::{Created, create};
-use crate::serve::{
-    Admin, Advert, Caller, Receive, Service, Session, Upload, V2, caps, write_error,
-};
+use crate::serve::{Admin, Session};
 use crate::store::{Found, Store};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use route::{Refusal, head, refuse, route};
 
 /// A header of the request; its name in lower case.
 pub struct Header {
@@ -54,13 +56,15 @@ pub struct Engine<'h> {
     out: Vec<u8>,
     /// Nothing was sent yet: another status may still be.
     is_silent: bool,
+    /// How many calls `out` has waited for more.
+    waited: usize,
     /// Seconds since 1970.
     time: u64,
 }
 
 enum State {
     Session {
-        session: Session,
+        session: Box<Session>,
         content_type: Vec<u8>,
     },
     /// What there was to answer is sent; packs are merged.
@@ -68,57 +72,32 @@ enum State {
     Done,
 }
 
-/// A status with its sentence.
-struct Refusal {
-    status: &'static [u8],
-    text: &'static [u8],
-}
-
-const EXISTS: Refusal =
-    Refusal { status: b"409 Conflict", text: b"There is a repository already.\n" };
-const BAD_BRANCH: Refusal =
-    Refusal { status: b"400 Bad Request", text: b"That is no name for a branch.\n" };
-const BAD_FORMAT: Refusal =
-    Refusal { status: b"400 Bad Request", text: b"Object formats are sha1 and sha256.\n" };
-const NOT_FOUND: Refusal = Refusal { status: b"404 Not Found", text: b"There is nothing here.\n" };
-const NO_REPOSITORY: Refusal =
-    Refusal { status: b"404 Not Found", text: b"There is no such repository.\n" };
-const NO_READ: Refusal =
-    Refusal { status: b"403 Forbidden", text: b"You may not read this repository.\n" };
-const NO_WRITE: Refusal =
-    Refusal { status: b"403 Forbidden", text: b"You may not push to this repository.\n" };
-const NO_SERVICE: Refusal =
-    Refusal { status: b"403 Forbidden", text: b"Only the smart HTTP protocol is served.\n" };
-const BAD_TYPE: Refusal = Refusal {
-    status: b"415 Unsupported Media Type",
-    text: b"The content type does not fit the service.\n",
-};
-
 impl<'h> Engine<'h> {
     /// Begins a request; it may be over at once.
     pub fn start(host: &'h mut dyn Host, request: Request) -> Option<Engine<'h>> {
-        if request.access.admin && request.path == b"/-/create" {
+        if request.access.admin && request.path == b"/-/create" && request.method == b"POST" {
             let mut out = Vec::new();
             match create(host, &request.query) {
                 Created::Done => out.extend(head(b"201 Created", b"text/plain")),
-                Created::Exists => refuse(&EXISTS, false, &mut out),
-                Created::BadBranch => refuse(&BAD_BRANCH, false, &mut out),
-                Created::BadFormat => refuse(&BAD_FORMAT, false, &mut out),
+                Created::Exists => refuse(&Refusal::EXISTS, false, &mut out),
+                Created::BadBranch => refuse(&Refusal::BAD_BRANCH, false, &mut out),
+                Created::BadFormat => refuse(&Refusal::BAD_FORMAT, false, &mut out),
             }
             host.emit(&out);
             return None;
         }
         let refusal = match Found::look(host) {
             Ok(Some(found)) => match route(&request) {
-                Ok(state) => {
+                Ok((session, content_type)) => {
+                    let state = State::Session { session: Box::new(session), content_type };
                     let store = Store::new(host, found);
                     let (out, time) = (Vec::new(), request.time);
-                    return Some(Engine { store, state, out, is_silent: true, time });
+                    return Some(Engine { store, state, out, is_silent: true, waited: 0, time });
                 }
                 Err(refusal) => refusal,
             },
-            Ok(None) => NO_REPOSITORY,
-            Err(_) => CORRUPT,
+            Ok(None) => Refusal::NO_REPOSITORY,
+            Err(_) => Refusal::CORRUPT,
         };
         let mut out = Vec::new();
         refuse(&refusal, request.method.as_slice() == b"HEAD", &mut out);
@@ -129,10 +108,10 @@ impl<'h> Engine<'h> {
     /// What the engine waits for first.
     pub fn progress(&self) -> Progress {
         match &self.state {
-            State::Session { session: Session::Advert(_) | Session::Admin(_), .. } => {
-                Progress::Busy
-            }
-            State::Session { .. } => Progress::Hungry,
+            State::Session { session, .. } => match **session {
+                Session::Advert(_) | Session::Admin(_) => Progress::Busy,
+                _ => Progress::Hungry,
+            },
             State::Upkeep(_) => Progress::Busy,
             State::Done => Progress::Done,
         }
@@ -163,40 +142,37 @@ impl<'h> Engine<'h> {
         }
     }
 
-    /// Sends what there is to send, a good piece at a time.
+    /// Sends what there is to send: a good piece at a time, or what has waited for long.
     fn settle(&mut self, outcome: Result<Progress>) -> Progress {
         let progress = outcome.unwrap_or_else(|error| self.fail(error));
-        let is_enough = self.out.len() >= EMIT_MAX / 4;
+        self.waited += usize::from(!self.out.is_empty());
+        let is_enough = self.out.len() >= EMIT_MAX / 4 || self.waited > PUMPS_MAX;
         if progress != Progress::Done && !is_enough {
             return progress;
         }
-        if core::mem::replace(&mut self.is_silent, false) {
-            let content_type = match &self.state {
-                State::Session { content_type, .. } => content_type.as_slice(),
-                State::Upkeep(_) | State::Done => b"",
-            };
-            if !content_type.is_empty() {
-                let head = head(b"200 OK", content_type);
-                self.store.emit(&head);
-            }
-        }
-        for piece in self.out.chunks(EMIT_MAX) {
-            self.store.emit(piece);
-        }
-        self.out.clear();
-        if let State::Session { session, .. } = &mut self.state {
-            session.sent();
-        }
+        self.send();
         if progress == Progress::Done {
             let size_max = match &self.state {
-                State::Session { session: Session::Receive(_), .. } => Some(MERGE_MAX),
-                State::Session { session: Session::Admin(Admin::Maintain), .. } => Some(u64::MAX),
+                State::Session { session, .. } => upkeep_after(session),
                 _ => None,
             };
             let upkeep = |size_max| State::Upkeep(Upkeep::new(self.time, size_max));
             self.state = size_max.map_or(State::Done, upkeep);
         }
         self.progress_after(progress)
+    }
+
+    fn send(&mut self) {
+        let State::Session { session, content_type } = &mut self.state else { return };
+        if core::mem::replace(&mut self.is_silent, false) {
+            self.out = [head(b"200 OK", content_type).as_slice(), &self.out].concat();
+        }
+        for piece in self.out.chunks(EMIT_MAX) {
+            self.store.emit(piece);
+        }
+        self.out.clear();
+        self.waited = 0;
+        session.sent();
     }
 
     fn progress_after(&self, progress: Progress) -> Progress {
@@ -212,96 +188,20 @@ impl<'h> Engine<'h> {
         let is_ours = error.blame() == Blame::Store;
         if self.is_silent && is_ours {
             self.out.clear();
-            refuse(&CORRUPT, false, &mut self.out);
+            refuse(&Refusal::CORRUPT, false, &mut self.out);
             self.is_silent = false;
-        } else {
-            write_error(&mut self.out, &[error.text().as_bytes()]);
+        } else if let State::Session { session, .. } = &mut self.state {
+            session.fail(error.text().as_bytes(), &mut self.out);
         }
         Progress::Done
     }
 }
 
-const CORRUPT: Refusal = Refusal {
-    status: b"500 Internal Server Error",
-    text: b"The repository's stored data is damaged.\n",
-};
-
-fn route(request: &Request) -> core::result::Result<State, Refusal> {
-    let Access { read, write, admin } = request.access;
-    if request.path.starts_with(b"/-/") {
-        let found = Admin::new(&request.method, &request.path, &request.query);
-        let found = found.filter(|_| admin).ok_or(NOT_FOUND)?;
-        let content_type = found.content_type().to_vec();
-        return Ok(State::Session { session: Session::Admin(found), content_type });
-    }
-    let name = match request.path.as_slice() {
-        b"/info/refs" => caps::query(&request.query, b"service").unwrap_or_default(),
-        path => path.get(1..).unwrap_or_default(),
-    };
-    let is_advert = request.path == b"/info/refs";
-    let Some(service) = Service::from_name(name) else {
-        return Err(if is_advert { NO_SERVICE } else { NOT_FOUND });
-    };
-    let method: &[u8] = if is_advert { b"GET" } else { b"POST" };
-    if request.method != method && !(is_advert && request.method == b"HEAD") {
-        return Err(if is_advert { ONLY_GET } else { ONLY_POST });
-    }
-    match service {
-        Service::UploadPack if !read => return Err(NO_READ),
-        Service::ReceivePack if !write => return Err(NO_WRITE),
-        _ => {}
-    }
-    let kind: &[u8] = if is_advert { b"advertisement" } else { b"result" };
-    let content_type = content_type(service, kind);
-    let version = caps::version(request.header(b"git-protocol"));
-    if is_advert {
-        let session = Session::Advert(Advert::new(service, version));
-        return Ok(State::Session { session, content_type });
-    }
-    if request.header(b"content-type") != self::content_type(service, b"request") {
-        return Err(BAD_TYPE);
-    }
-    let session = match service {
-        Service::UploadPack if version == 2 => Session::V2(V2::new()),
-        Service::UploadPack => Session::Upload(Upload::new()),
-        Service::ReceivePack => Session::Receive(Receive::new(Caller {
-            time: request.time,
-            name: request.caller.clone(),
-            size_max: request.size_max,
-        })),
-    };
-    Ok(State::Session { session, content_type })
-}
-
-const ONLY_GET: Refusal = Refusal {
-    status: b"405 Method Not Allowed\r\nAllow: GET, HEAD",
-    text: b"Only GET is answered here.\n",
-};
-const ONLY_POST: Refusal = Refusal {
-    status: b"405 Method Not Allowed\r\nAllow: POST",
-    text: b"Only POST is answered here.\n",
-};
-
-fn content_type(service: Service, kind: &[u8]) -> Vec<u8> {
-    [b"application/x-git-", service.name(), b"-", kind].concat()
-}
-
-/// The head of a response, as CGI has it; nothing here may be kept by a cache (gitprotocol-http).
-fn head(status: &[u8], content_type: &[u8]) -> Vec<u8> {
-    [
-        b"Status: ",
-        status,
-        b"\r\nExpires: Fri, 01 Jan 1980 00:00:00 GMT\r\nPragma: no-cache\r\n\
-        Cache-Control: no-cache, max-age=0, must-revalidate\r\nContent-Type: ",
-        content_type,
-        b"\r\n\r\n",
-    ]
-    .concat()
-}
-
-fn refuse(refusal: &Refusal, is_head: bool, out: &mut Vec<u8>) {
-    out.extend(head(refusal.status, b"text/plain"));
-    if !is_head {
-        out.extend_from_slice(refusal.text);
+/// How many bytes of packs are merged after a session, if any.
+fn upkeep_after(session: &Session) -> Option<u64> {
+    match session {
+        Session::Receive(_) => Some(MERGE_MAX),
+        Session::Admin(Admin::Maintain) => Some(u64::MAX),
+        _ => None,
     }
 }

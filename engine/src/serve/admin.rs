@@ -10,6 +10,7 @@ use crate::store::export::{Export, Options};
 use crate::store::{Store, Target};
 use crate::walk::{Ask, Walk};
 use crate::wire::{caps, refname};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// How creation went.
@@ -22,26 +23,35 @@ pub enum Created {
 
 /// Makes a repository as the query asks: `default-branch`, `object-format`.
 pub fn create(host: &mut dyn Host, query: &[u8]) -> Created {
-    let branch = caps::query(query, b"default-branch").unwrap_or(b"main");
-    let format = match caps::query(query, b"object-format") {
+    let branch = caps::query(query, b"default-branch").unwrap_or_else(|| b"main".to_vec());
+    let format = match caps::query(query, b"object-format").as_deref() {
         None | Some(b"sha1") => Format::Sha1,
         Some(b"sha256") => Format::Sha256,
         Some(_) => return Created::BadFormat,
     };
-    if !refname::is_branch(branch) {
-        return Created::BadBranch;
-    }
-    let name = [b"refs/heads/", branch].concat();
+    let Some(name) = branch_ref(&branch) else { return Created::BadBranch };
     if Store::create(host, format, &name) { Created::Done } else { Created::Exists }
 }
 
+/// The ref of a branch, if it may be called so.
+fn branch_ref(branch: &[u8]) -> Option<Vec<u8>> {
+    refname::is_branch(branch).then(|| [b"refs/heads/", branch].concat())
+}
+
+/// Why there is nothing to do.
+pub enum Wrong {
+    Path,
+    Branch,
+}
+
 pub enum Admin {
+    /// `HEAD` shall name this ref.
     Head(Vec<u8>),
     Check {
         check: Check,
         problems: usize,
     },
-    Bundle(Bundle),
+    Bundle(Box<Bundle>),
     /// Nothing by itself: upkeep follows it, of any size.
     Maintain,
 }
@@ -53,18 +63,19 @@ pub enum Bundle {
 }
 
 impl Admin {
-    /// What the path asks for; `None`: nothing that is known.
-    pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> Option<Admin> {
-        Some(match (method, path) {
+    /// What the path asks for.
+    pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> core::result::Result<Admin, Wrong> {
+        Ok(match (method, path) {
             (b"POST", b"/-/head") => {
-                Admin::Head(caps::query(query, b"branch").unwrap_or_default().to_vec())
+                let branch = caps::query(query, b"branch").unwrap_or_default();
+                Admin::Head(branch_ref(&branch).ok_or(Wrong::Branch)?)
             }
             (b"GET", b"/-/fsck") => Admin::Check { check: Check::new(), problems: 0 },
             (b"GET", b"/-/bundle") => {
-                Admin::Bundle(Bundle::Refs { after: Vec::new(), wants: Vec::new() })
+                Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }
             (b"POST", b"/-/maintain") => Admin::Maintain,
-            _ => return None,
+            _ => return Err(Wrong::Path),
         })
     }
 
@@ -77,8 +88,9 @@ impl Admin {
 
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
         let is_over = match self {
-            Admin::Head(branch) => {
-                set_head(store, branch, out)?;
+            Admin::Head(name) => {
+                store.set_head(name)?;
+                out.extend_from_slice(b"ok\n");
                 true
             }
             Admin::Check { check, problems } => check_some(store, check, problems, out)?,
@@ -87,17 +99,6 @@ impl Admin {
         };
         Ok(if is_over { Progress::Done } else { Progress::Busy })
     }
-}
-
-fn set_head(store: &mut Store, branch: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    let name = [b"refs/heads/", branch].concat();
-    if !refname::is_branch(branch) {
-        out.extend_from_slice(b"error: that is no name for a branch\n");
-        return Ok(());
-    }
-    store.set_head(&name)?;
-    out.extend_from_slice(b"ok\n");
-    Ok(())
 }
 
 /// A line for each problem; then `ok` or how many there are.

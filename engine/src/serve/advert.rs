@@ -20,6 +20,8 @@ ofs-delta push-options";
 pub struct Advert {
     service: Service,
     version: u8,
+    /// What clients and logs call this request; may be empty.
+    session_id: Vec<u8>,
     state: State,
     /// No line was written yet: the first one carries the capabilities.
     is_first: bool,
@@ -33,21 +35,22 @@ enum State {
 }
 
 impl Advert {
-    pub fn new(service: Service, version: u8) -> Advert {
-        // receive-pack has no protocol v2: it answers as v0.
-        let version = if service == Service::ReceivePack && version == 2 { 0 } else { version };
-        Advert { service, version, state: State::Start, is_first: true }
+    pub fn new(service: Service, version: u8, session_id: Vec<u8>) -> Advert {
+        Advert { service, version, session_id, state: State::Start, is_first: true }
     }
 
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
         match core::mem::replace(&mut self.state, State::Done) {
-            State::Start if self.version == 2 => {
-                v2::advertise(store, out);
+            State::Start if self.version == 2 && self.service == Service::UploadPack => {
+                v2::advertise(store, &self.session_id, out);
                 return Ok(Progress::Done);
             }
             State::Start => {
-                line::write(out, &[b"# service=git-", self.service.name(), b"\n"]);
-                line::flush(out);
+                // receive-pack has no v2: it answers as in v0, but has no line for the service.
+                if self.version < 2 {
+                    line::write(out, &[b"# service=git-", self.service.name(), b"\n"]);
+                    line::flush(out);
+                }
                 if self.version == 1 {
                     line::write(out, &[b"version 1\n"]);
                 }
@@ -100,8 +103,10 @@ impl Advert {
             Service::ReceivePack => (RECEIVE, &b""[..]),
         };
         let head = head.unwrap_or_default();
-        let tail = [symref, head, b" object-format=", format, b" agent=", AGENT, b"\n"].concat();
-        line::write(out, &[&hex, b" ", name, b"\0", list, &tail]);
+        let id = self.session_id.as_slice();
+        let session: &[u8] = if id.is_empty() { b"" } else { b" session-id=" };
+        let tail = [symref, head, b" object-format=", format, b" agent=", AGENT, session, id];
+        line::write(out, &[&hex, b" ", name, b"\0", list, &tail.concat(), b"\n"]);
     }
 
     fn end(&mut self, store: &Store, out: &mut Vec<u8>) {

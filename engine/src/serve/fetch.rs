@@ -5,13 +5,15 @@ use super::{admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{HAVES_MAX, WANTS_MAX};
+use crate::sort;
 use crate::store::{Store, Target};
 use crate::walk::{self, Ask, Cut, Deepen, Filter};
-use crate::wire::band::Frame;
+use crate::wire::band::{Band, Frame};
 use crate::wire::line;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub const ADVERTISE: &[u8] = b"=shallow wait-for-done filter";
+pub const ADVERTISE: &[u8] = b"=shallow wait-for-done filter sideband-all";
 
 #[derive(Default)]
 pub struct Fetch {
@@ -21,6 +23,8 @@ pub struct Fetch {
     has_haves: bool,
     done: bool,
     wait_for_done: bool,
+    /// Every line of the answer comes in a side-band.
+    sideband_all: bool,
     pub thin: bool,
     pub no_progress: bool,
     pub include_tag: bool,
@@ -50,11 +54,12 @@ impl Fetch {
             b"have" => self.on_have(store, rest)?,
             b"done" => self.done = true,
             b"wait-for-done" => self.wait_for_done = true,
+            b"sideband-all" => self.sideband_all = true,
             b"thin-pack" => self.thin = true,
             b"no-progress" => self.no_progress = true,
             b"include-tag" => self.include_tag = true,
             b"ofs-delta" => self.ofs_delta = true,
-            _ => return Ok(self.on_bound(store, word, rest, out)?),
+            _ => return self.on_bound(store, word, rest, out),
         }
         Ok(Some(true))
     }
@@ -155,13 +160,13 @@ impl Fetch {
     }
 }
 
-/// The lines that tell a client where its history ends.
-pub fn write_cut(cut: &Cut, out: &mut Vec<u8>) {
+/// The lines that tell a client where its history ends; `band` goes before each.
+pub fn write_cut(cut: &Cut, band: &[u8], out: &mut Vec<u8>) {
     for oid in &cut.shallow {
-        line::write(out, &[b"shallow ", &oid.to_hex()]);
+        line::write(out, &[band, b"shallow ", &oid.to_hex()]);
     }
     for oid in &cut.unshallow {
-        line::write(out, &[b"unshallow ", &oid.to_hex()]);
+        line::write(out, &[band, b"unshallow ", &oid.to_hex()]);
     }
 }
 
@@ -174,13 +179,16 @@ enum State {
     Check,
     Acknowledge,
     Pack,
-    Send(Sender),
+    Send(Box<Sender>),
     Done,
 }
 
 impl Answer {
     /// True: the answer is complete.
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<bool> {
+        if let State::Send(sender) = &mut self.state {
+            return sender.pump(store, out);
+        }
         self.state = match core::mem::replace(&mut self.state, State::Done) {
             State::Check if self.ask.wants.is_empty() && !self.ask.wait_for_done => State::Done,
             State::Check if !admits(store, &self.ask.wants, out)? => State::Done,
@@ -190,37 +198,48 @@ impl Answer {
             State::Pack => {
                 let cut = self.ask.cut(store)?;
                 if let Some(cut) = cut.as_ref().filter(|_| self.ask.deepen.is_set()) {
-                    line::write(out, &[b"shallow-info\n"]);
-                    write_cut(cut, out);
+                    line::write(out, &[self.band(), b"shallow-info\n"]);
+                    write_cut(cut, self.band(), out);
                     line::delim(out);
                 }
-                line::write(out, &[b"packfile\n"]);
-                State::Send(self.ask.sender(store, cut, Frame::LARGE)?)
+                line::write(out, &[self.band(), b"packfile\n"]);
+                State::Send(Box::new(self.ask.sender(store, cut, Frame::LARGE)?))
             }
-            State::Send(mut sender) => match sender.pump(store, out)? {
-                true => State::Done,
-                false => State::Send(sender),
-            },
-            State::Done => State::Done,
+            state => state,
         };
         Ok(matches!(self.state, State::Done))
     }
 
     fn acknowledge(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<State> {
-        line::write(out, &[b"acknowledgments\n"]);
+        line::write(out, &[self.band(), b"acknowledgments\n"]);
         if self.ask.commons.is_empty() {
-            line::write(out, &[b"NAK\n"]);
+            line::write(out, &[self.band(), b"NAK\n"]);
         }
+        unique(&mut self.ask.commons);
         for oid in &self.ask.commons {
-            line::write(out, &[b"ACK ", &oid.to_hex(), b"\n"]);
+            line::write(out, &[self.band(), b"ACK ", &oid.to_hex(), b"\n"]);
         }
         if !self.ask.wait_for_done && walk::is_ready(store, &self.ask.wants, &self.ask.commons)? {
-            line::write(out, &[b"ready\n"]);
+            line::write(out, &[self.band(), b"ready\n"]);
             line::delim(out);
             return Ok(State::Pack);
         }
         line::flush(out);
         Ok(State::Done)
+    }
+
+    /// What goes before each line.
+    fn band(&self) -> &'static [u8] {
+        if self.ask.sideband_all { &[Band::Data as u8] } else { &[] }
+    }
+
+    /// The request ends with an error.
+    pub fn fail(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        match &mut self.state {
+            State::Send(sender) => sender.fail(text, out),
+            _ if self.ask.sideband_all => line::write(out, &[&[Band::Error as u8], text]),
+            _ => write_error(out, &[text]),
+        }
     }
 
     /// `out` was sent and emptied.
@@ -229,6 +248,22 @@ impl Answer {
             sender.sent();
         }
     }
+}
+
+/// Leaves the first of those that are the same.
+fn unique(oids: &mut Vec<Oid>) {
+    let mut order: Vec<u32> = (0..oids.len() as u32).collect();
+    let at = |at: u32| oids.get(at as usize);
+    sort::by(&mut order, &|a, b| (at(a), a) < (at(b), b));
+    let is_double = |pair: &&[u32]| matches!(pair, [a, b] if at(*a) == at(*b));
+    let mut doubles: Vec<u32> =
+        order.windows(2).filter(is_double).filter_map(|pair| pair.last().copied()).collect();
+    sort::values(&mut doubles);
+    let mut place = 0;
+    oids.retain(|_| {
+        place += 1;
+        doubles.binary_search(&(place - 1)).is_err()
+    });
 }
 
 fn number(digits: &[u8]) -> Result<u64> {

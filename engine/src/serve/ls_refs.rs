@@ -106,10 +106,10 @@ impl Answer {
                 let symref = if self.ask.symrefs { symref.as_slice() } else { b"" };
                 self.write(&oid, b"HEAD", symref, peeled.as_ref(), out);
             }
+            // Without its target there is nothing to tell.
             _ if self.ask.unborn && self.ask.symrefs => {
                 line::write(out, &[b"unborn HEAD", &symref, b"\n"]);
             }
-            _ if self.ask.unborn => line::write(out, &[b"unborn HEAD\n"]),
             _ => {}
         }
         Ok(())

@@ -73,7 +73,7 @@ impl Session {
             Session::Advert(_) | Session::Admin(_) => Ok(Progress::Busy),
             Session::V2(v2) => v2.feed(store, bytes, out),
             Session::Upload(upload) => upload.feed(store, bytes, out),
-            Session::Receive(receive) => receive.feed(store, bytes, out),
+            Session::Receive(receive) => receive.feed(store, bytes),
         }
     }
 
@@ -85,6 +85,17 @@ impl Session {
             Session::Upload(upload) => upload.pump(store, out),
             Session::Receive(receive) => receive.pump(store, out),
             Session::Admin(admin) => admin.pump(store, out),
+        }
+    }
+
+    /// The request ends with an error after all.
+    pub fn fail(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Session::V2(v2) => v2.fail(text, out),
+            Session::Upload(upload) => upload.fail(text, out),
+            Session::Receive(receive) => receive.fail(text, out),
+            Session::Advert(_) => write_error(out, &[text]),
+            Session::Admin(_) => out.extend([b"error: ", text, b"\n"].concat()),
         }
     }
 
@@ -126,6 +137,11 @@ impl Lines {
         Ok(())
     }
 
+    /// Whether no part of a line is left.
+    fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// What followed the last line.
     fn take_rest(&mut self) -> Vec<u8> {
         core::mem::take(&mut self.rest)
@@ -133,7 +149,7 @@ impl Lines {
 }
 
 /// An `ERR` line: what clients show as `fatal: remote error`.
-pub fn write_error(out: &mut Vec<u8>, parts: &[&[u8]]) {
+fn write_error(out: &mut Vec<u8>, parts: &[&[u8]]) {
     line::write(out, &[b"ERR ", &parts.concat()]);
 }
 

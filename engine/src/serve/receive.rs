@@ -2,9 +2,9 @@
 //! Which refs may move is said in `refs_check`.
 
 use super::refs_check::{Checked, check};
-use super::{Lines, Progress};
+use super::{Lines, Progress, write_error};
 use crate::error::{Blame, Error, Result};
-use crate::limits::{COMMANDS_MAX, OPTIONS_MAX};
+use crate::limits::{COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
 use crate::store::Store;
 use crate::store::import::Import;
 use crate::store::push::{self, Record, Update};
@@ -56,7 +56,7 @@ impl Receive {
         }
     }
 
-    pub fn feed(&mut self, store: &mut Store, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
+    pub fn feed(&mut self, store: &mut Store, bytes: &[u8]) -> Result<Progress> {
         match self.state {
             State::Commands | State::Options => {
                 let mut lines = core::mem::take(&mut self.lines);
@@ -70,7 +70,7 @@ impl Receive {
                 };
                 self.lines = lines;
                 if !rest.is_empty() {
-                    return self.feed(store, &rest, out);
+                    return self.feed(store, &rest);
                 }
             }
             State::Pack(_) => self.on_pack(store, bytes)?,
@@ -136,7 +136,7 @@ impl Receive {
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
         match core::mem::replace(&mut self.state, State::Done) {
             // The probe that git sends before a large push, or nothing at all.
-            State::Commands if self.commands.is_empty() => {}
+            State::Commands if self.commands.is_empty() && self.lines.is_empty() => {}
             State::Commands | State::Options => return Err(Error::CutShort),
             State::Pack(Some(import)) => self.state = State::Steps(import),
             State::Pack(None) => self.end_unpack(Error::CutShort.text().as_bytes(), out),
@@ -170,17 +170,32 @@ impl Receive {
 
     /// Now and then a word on how far it is: the client waits.
     fn tell(&mut self, import: &Import, out: &mut Vec<u8>) {
-        const STEPS: usize = 32;
         self.steps += 1;
-        if self.wishes.quiet || !self.wishes.bands || self.steps % STEPS != 0 {
+        if !self.steps.is_multiple_of(STEPS_SILENT) {
             return;
+        }
+        let mut writer = self.writer();
+        if self.wishes.quiet {
+            return writer.keep_alive(out);
         }
         let (mut all, mut made) = ([0; 20], [0; 20]);
         let (count, done) = import.counts();
         let made = crate::store::decimal(u64::from(done), &mut made);
         let all = crate::store::decimal(u64::from(count), &mut all);
         let parts = [&b"Resolving deltas: "[..], made, b"/", all, b"\r"];
-        Writer::new(Frame::LARGE).message(out, Band::Progress, &parts);
+        writer.message(out, Band::Progress, &parts);
+    }
+
+    fn writer(&self) -> Writer {
+        Writer::new(if self.wishes.bands { Frame::LARGE } else { Frame::Bare })
+    }
+
+    /// The request ends with an error, told as clients expect it at this point.
+    pub fn fail(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        match self.wishes.bands {
+            true => self.writer().message(out, Band::Error, &[text]),
+            false => write_error(out, &[text]),
+        }
     }
 
     /// The pack could not be taken: no ref moves.
@@ -191,11 +206,8 @@ impl Receive {
 
     /// The pack refers to what neither it nor the store has.
     fn end_open(&mut self, import: &Import, out: &mut Vec<u8>) {
-        if self.wishes.bands {
-            let reason = import.explain(Error::MissingObject);
-            let parts = [&b"error: "[..], &reason, b"\n"];
-            Writer::new(Frame::LARGE).message(out, Band::Progress, &parts);
-        }
+        let culprit = import.explain(Error::MissingObject);
+        self.writer().message(out, Band::Progress, &[b"error: ", &culprit, b"\n"]);
         let reason = |command: &Command| match command.new {
             Some(_) => Some(&b"missing necessary objects"[..]),
             None => Some(&b"not done: the push has missing objects"[..]),
@@ -249,8 +261,7 @@ impl Receive {
             unpack,
             refs.map(|(command, refusal)| (command.name.as_slice(), *refusal)),
         );
-        let frame = if self.wishes.bands { Frame::LARGE } else { Frame::Bare };
-        let mut writer = Writer::new(frame);
+        let mut writer = self.writer();
         if self.wishes.report {
             writer.data(out, &text);
         }

@@ -44,7 +44,13 @@ pub fn check(
         }
         let Command { old, new, name } = command;
         if new.is_none() && store.find_ref(name)?.is_none() {
-            // git warns of the deletion of a ref that is not there, and goes on.
+            // git warns of the deletion of a ref that is not there and goes on, unless the client
+            // knew what it held.
+            if let Some(old) = old
+                && store.kind(old)?.is_some()
+            {
+                *slot = Some(FAILED);
+            }
             continue;
         }
         let forward = is_forward(store, import.as_deref_mut(), command)?;

@@ -1,7 +1,7 @@
 //! Sends a pack: the search, then the entries, in packets.
 
 use crate::error::Result;
-use crate::limits::EMIT_MAX;
+use crate::limits::{EMIT_MAX, STEPS_SILENT};
 use crate::store::Store;
 use crate::store::export::{Export, Options};
 use crate::walk::{Ask, Walk};
@@ -14,6 +14,8 @@ pub struct Sender {
     ofs_delta: bool,
     /// Messages for people are wanted.
     is_chatty: bool,
+    /// Steps of the search.
+    steps: usize,
 }
 
 enum State {
@@ -31,7 +33,7 @@ impl Sender {
         is_chatty: bool,
     ) -> Result<Sender> {
         let state = State::Walk(Walk::new(store, ask)?);
-        Ok(Sender { state, writer: Writer::new(frame), ofs_delta, is_chatty })
+        Ok(Sender { state, writer: Writer::new(frame), ofs_delta, is_chatty, steps: 0 })
     }
 
     /// True: the pack was sent, and the end of the stream.
@@ -39,6 +41,10 @@ impl Sender {
         match core::mem::replace(&mut self.state, State::Done) {
             State::Walk(mut walk) => {
                 if !walk.step(store)? {
+                    self.steps += 1;
+                    if self.steps % STEPS_SILENT == 0 {
+                        self.writer.keep_alive(out);
+                    }
                     self.state = State::Walk(walk);
                     return Ok(false);
                 }
@@ -47,7 +53,7 @@ impl Sender {
                 if self.is_chatty {
                     let count =
                         crate::store::decimal(u64::from(export.count()), &mut [0; 20]).to_vec();
-                    let parts = [&b"Sending "[..], &count, b" objects\n"];
+                    let parts = [&b"Enumerating objects: "[..], &count, b", done.\n"];
                     self.writer.message(out, Band::Progress, &parts);
                 }
                 self.state = State::Export(export);
@@ -64,6 +70,11 @@ impl Sender {
             State::Done => return Ok(true),
         }
         Ok(false)
+    }
+
+    /// The request ends with an error.
+    pub fn fail(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        self.writer.message(out, Band::Error, &[text]);
     }
 
     /// `out` was sent and emptied.

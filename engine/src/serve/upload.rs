@@ -11,6 +11,7 @@ use crate::walk::{self, Cut};
 use crate::wire::band::Frame;
 use crate::wire::caps;
 use crate::wire::line::{self, Line};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub struct Upload {
@@ -48,7 +49,7 @@ struct Round {
 enum State {
     Wants,
     Haves,
-    Send(Sender),
+    Send(Box<Sender>),
     Done,
 }
 
@@ -90,10 +91,21 @@ impl Upload {
                     self.state = State::Done;
                 }
             }
+            State::Wants if !self.lines.is_empty() || !self.ask.wants.is_empty() => {
+                return Err(Error::CutShort);
+            }
             // A round without `done` ends with the body.
             _ => self.state = State::Done,
         }
         Ok(self.progress())
+    }
+
+    /// The request ends with an error, told as clients expect it at this point.
+    pub fn fail(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        match &mut self.state {
+            State::Send(sender) => sender.fail(text, out),
+            _ => write_error(out, &[text]),
+        }
     }
 
     pub fn sent(&mut self) {
@@ -177,7 +189,7 @@ impl Upload {
         }
         self.cut = self.ask.cut(store)?;
         if let Some(cut) = self.cut.as_ref().filter(|_| self.ask.deepen.is_set()) {
-            write_cut(cut, out);
+            write_cut(cut, b"", out);
             line::flush(out);
         }
         self.state = State::Haves;
@@ -204,15 +216,15 @@ impl Upload {
         let oid = Oid::from_hex(store.format(), digits)?;
         if store.find(&oid)?.is_some() {
             self.round.has_common = true;
-            self.last = Some(oid);
-            if self.ask.commons.len() < HAVES_MAX {
-                self.ask.commons.push(oid);
-            }
             match self.acks {
                 Acks::Detailed => ack(out, &oid, b" common"),
                 Acks::Multi => ack(out, &oid, b" continue"),
-                Acks::First if self.ask.commons.len() == 1 => ack(out, &oid, b""),
+                Acks::First if self.last.is_none() => ack(out, &oid, b""),
                 Acks::First => {}
+            }
+            self.last = Some(oid);
+            if self.ask.commons.len() < HAVES_MAX {
+                self.ask.commons.push(oid);
             }
             return Ok(());
         }
@@ -234,13 +246,15 @@ impl Upload {
             self.was_ready = true;
             ack(out, &last, b" ready");
         }
-        if self.ask.commons.is_empty() || self.acks != Acks::First {
+        if self.last.is_none() || self.acks != Acks::First {
             line::write(out, &[b"NAK\n"]);
         }
         if let (true, true, Some(last)) = (self.no_done, self.was_ready, self.last) {
             ack(out, &last, b"");
             return self.send(store);
         }
+        // HTTP has no state: the next round is another request.
+        self.state = State::Done;
         Ok(())
     }
 
@@ -255,7 +269,7 @@ impl Upload {
 
     fn send(&mut self, store: &mut Store) -> Result<()> {
         let cut = self.cut.take();
-        self.state = State::Send(self.ask.sender(store, cut, self.frame)?);
+        self.state = State::Send(Box::new(self.ask.sender(store, cut, self.frame)?));
         Ok(())
     }
 }

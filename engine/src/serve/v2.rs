@@ -45,7 +45,7 @@ enum State {
 }
 
 /// The capability advertisement.
-pub fn advertise(store: &Store, out: &mut Vec<u8>) {
+pub fn advertise(store: &Store, session_id: &[u8], out: &mut Vec<u8>) {
     line::write(out, &[b"version 2\n"]);
     line::write(out, &[b"agent=", AGENT, b"\n"]);
     for command in COMMANDS {
@@ -53,6 +53,9 @@ pub fn advertise(store: &Store, out: &mut Vec<u8>) {
     }
     line::write(out, &[b"server-option\n"]);
     line::write(out, &[b"object-format=", store.format().name().as_bytes(), b"\n"]);
+    if !session_id.is_empty() {
+        line::write(out, &[b"session-id=", session_id, b"\n"]);
+    }
     line::flush(out);
 }
 
@@ -75,7 +78,7 @@ impl V2 {
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
         let is_over = match &mut self.state {
             // A body without a command is an empty answer.
-            State::Command(None) => true,
+            State::Command(None) if self.lines.is_empty() => true,
             State::Command(_) | State::Arguments(_) => return Err(Error::CutShort),
             State::LsRefs(answer) => answer.pump(store, out)?,
             State::Fetch(answer) => answer.pump(store, out)?,
@@ -90,6 +93,14 @@ impl V2 {
     pub fn sent(&mut self) {
         if let State::Fetch(answer) = &mut self.state {
             answer.sent();
+        }
+    }
+
+    /// The request ends with an error, told as clients expect it at this point.
+    pub fn fail(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        match &mut self.state {
+            State::Fetch(answer) => answer.fail(text, out),
+            _ => write_error(out, &[text]),
         }
     }
 

@@ -67,6 +67,15 @@ impl Writer {
         }
     }
 
+    /// Appends a packet without data, where there are bands: so that a long silence is not taken for
+    /// a death.
+    pub fn keep_alive(&mut self, out: &mut Vec<u8>) {
+        self.close();
+        if self.frame != Frame::Bare {
+            line::write(out, &[&[Band::Data as u8]]);
+        }
+    }
+
     /// Appends a message for people, where there are bands.
     pub fn message(&mut self, out: &mut Vec<u8>, band: Band, parts: &[&[u8]]) {
         self.close();

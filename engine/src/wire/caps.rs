@@ -1,4 +1,7 @@
-//! Lists of capabilities: words between spaces, some with a value (gitprotocol-capabilities).
+//! Lists of capabilities: words between spaces, some with a value (gitprotocol-capabilities). And
+//! what a request's head says in the same manner.
+
+use alloc::vec::Vec;
 
 /// Whether the list has the word.
 pub fn has(list: &[u8], word: &[u8]) -> bool {
@@ -14,10 +17,30 @@ fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| matches!(byte, b' ' | b'\n'))
 }
 
-/// The value of `key` in a query string; values that need decoding are not expected.
-pub fn query<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+/// The value of `key` in a query string, decoded.
+pub fn query(text: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     let mut pairs = text.split(|byte| *byte == b'&');
-    pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix(b"="))
+    pairs.find_map(|pair| pair.strip_prefix(key)?.strip_prefix(b"=")).map(decode)
+}
+
+/// Undoes percent-encoding; what is no encoding stays as it is (http-backend does the same).
+fn decode(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((first, others)) = rest.split_first() {
+        let code = match others {
+            [high, low, ..] if *first == b'%' => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        let (byte, size) = match code {
+            Some((high, low)) => ((high << 4 | low) as u8, 3),
+            None if *first == b'+' => (b' ', 1),
+            None => (*first, 1),
+        };
+        out.push(byte);
+        rest = rest.get(size..).unwrap_or_default();
+    }
+    out
 }
 
 /// The protocol version that a `Git-Protocol` header asks for: the highest `version=` that is
@@ -44,8 +67,9 @@ mod tests {
         assert_eq!(value(list, b"format"), None);
         assert_eq!(
             query(b"a=1&service=git-upload-pack", b"service"),
-            Some(&b"git-upload-pack"[..])
+            Some(b"git-upload-pack".to_vec())
         );
+        assert_eq!(query(b"a=x%2Fy+z%2b%zz%2&b", b"a"), Some(b"x/y z+%zz%2".to_vec()));
         assert_eq!(query(b"xservice=1", b"service"), None);
         let versions = [(&b""[..], 0), (b"version=1", 1), (b"version=2:x", 2), (b"version=3", 0)];
         for (header, expect) in versions {

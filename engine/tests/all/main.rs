@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod cost;
 mod git;
+mod http;
 mod journeys;
 mod server;
 mod store;
