@@ -4,6 +4,7 @@
 use super::{Access, Request};
 use crate::serve::admin::Wrong;
 use crate::serve::{Admin, Advert, Caller, Receive, Service, Session, Upload, V2, caps};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A status with its sentence.
@@ -92,11 +93,11 @@ pub fn route(request: &Request) -> Result<(Session, Vec<u8>), Refusal> {
     let session = match service {
         Service::UploadPack if version == 2 => Session::V2(V2::new()),
         Service::UploadPack => Session::Upload(Upload::new()),
-        Service::ReceivePack => Session::Receive(Receive::new(Caller {
+        Service::ReceivePack => Session::Receive(Box::new(Receive::new(Caller {
             time: request.time,
             name: request.caller.clone(),
             size_max: request.size_max,
-        })),
+        }))),
     };
     Ok((session, content_type))
 }

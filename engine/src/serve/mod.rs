@@ -24,6 +24,7 @@ use crate::limits::LINES_MAX;
 use crate::store::Store;
 use crate::walk;
 use crate::wire::line::{self, Line};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// What a session waits for: more of the request's body, another pump, or nothing.
@@ -62,7 +63,7 @@ pub enum Session {
     Advert(Advert),
     V2(V2),
     Upload(Upload),
-    Receive(Receive),
+    Receive(Box<Receive>),
     Admin(Admin),
 }
 

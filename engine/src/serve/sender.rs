@@ -42,7 +42,7 @@ impl Sender {
             State::Walk(mut walk) => {
                 if !walk.step(store)? {
                     self.steps += 1;
-                    if self.steps % STEPS_SILENT == 0 {
+                    if self.steps.is_multiple_of(STEPS_SILENT) {
                         self.writer.keep_alive(out);
                     }
                     self.state = State::Walk(walk);

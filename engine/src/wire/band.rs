@@ -67,8 +67,8 @@ impl Writer {
         }
     }
 
-    /// Appends a packet without data, where there are bands: so that a long silence is not taken for
-    /// a death.
+    /// Appends a packet without data, where there are bands: a long silence is not to be taken
+    /// for a death.
     pub fn keep_alive(&mut self, out: &mut Vec<u8>) {
         self.close();
         if self.frame != Frame::Bare {
