@@ -26,6 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("receive.fsckObjects", "true"),
     ("safe.directory", "*"),
     ("transfer.advertiseSID", "true"),
+    ("uploadpack.allowFilter", "true"),
     ("uploadpack.allowReachableSHA1InWant", "true"),
     ("uploadpack.allowSidebandAll", "true"),
     ("uploadpack.allowTipSHA1InWant", "true"),
@@ -96,7 +97,7 @@ pub fn refusal(folder: &Path, words: &[&str]) -> Result<String> {
 }
 
 /// Starts without waiting, silent.
-pub fn start(mut command: Command) -> Result<Child> {
+pub fn start(command: &mut Command) -> Result<Child> {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().with_context(|| format!("{command:?}"))
 }

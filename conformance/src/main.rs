@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use conformance::case::Case;
 use conformance::fixture::{Fixture, Fixtures};
-use conformance::journeys::{JOURNEYS, Journey};
+use conformance::journeys::{JOURNEYS, Journey, Trip};
 use conformance::target::{Kind, Target};
 use conformance::{run, target_folder};
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{error:?}");
+            eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
@@ -53,8 +53,7 @@ struct Suite {
 fn all() -> Result<usize> {
     let (kind, word) = arguments()?;
     let checks = checks(&word)?;
-    let scratch = target_folder().join(format!("conformance/run-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch)?;
+    let scratch = scratch()?;
     let mut targets = vec![Target::start(Kind::Git, &scratch)?];
     if kind != Kind::Git {
         targets.push(Target::start(kind, &scratch)?);
@@ -86,6 +85,23 @@ fn all() -> Result<usize> {
         println!("what they left is in {}", scratch.display());
     }
     Ok(failed)
+}
+
+/// This run's own folder. What runs that failed left is dropped by the next one.
+fn scratch() -> Result<PathBuf> {
+    let all = target_folder().join("conformance");
+    std::fs::create_dir_all(&all)?;
+    for entry in std::fs::read_dir(&all)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let Some(process) = name.strip_prefix("run-") else { continue };
+        if !Path::new("/proc").join(process).exists() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let own = all.join(format!("run-{}", std::process::id()));
+    std::fs::create_dir_all(&own)?;
+    Ok(own.canonicalize()?)
 }
 
 fn arguments() -> Result<(Kind, String)> {
@@ -150,7 +166,9 @@ impl Suite {
             let _ = std::fs::remove_dir_all(folder);
             std::fs::create_dir_all(folder)?;
             let outcome = match check {
-                Check::Journey(journey) => (journey.run)(target, &self.fixtures, folder),
+                Check::Journey(journey) => {
+                    (journey.run)(&Trip { target, fixtures: &self.fixtures, folder })
+                }
                 Check::Case(case) => {
                     let fixture = self.fixtures.get(&case.fixture)?;
                     let path = self.repository(number, target, &fixture, case.writes())?;

@@ -224,6 +224,6 @@ pub fn whole(url: &str, folder: &Path) -> Result<()> {
     let _ = std::fs::remove_dir_all(&clone);
     let name = clone.to_str().context("a path in UTF-8")?;
     run(git(folder, &["clone", "--quiet", "--mirror", url, name]))?;
-    run(git(&clone, &["fsck", "--full", "--strict", "--no-dangling", "--no-progress"]))?;
+    run(git(&clone, &["fsck", "--full", "--no-dangling", "--no-progress"]))?;
     Ok(())
 }

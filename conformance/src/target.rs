@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub enum Kind {
     /// `git http-backend`.
     Git,
-    /// The binary `gitcell`.
+    /// The binary `gitcell`; `GITCELL_ENGINE` names another module than the one within.
     Native,
     /// The same module in workerd; `WORKERS_URL` names one that runs already, open to everybody.
     Workers,
@@ -170,6 +170,9 @@ fn binary() -> Result<PathBuf> {
 fn start_native(folder: &Path, listen: &str) -> Result<(SocketAddr, Option<Child>)> {
     let mut command = Command::new(binary()?);
     command.args(["serve", "--open", "--listen", listen, "--data"]).arg(folder.join("data"));
+    if let Some(engine) = std::env::var_os("GITCELL_ENGINE") {
+        command.arg("--engine").arg(engine);
+    }
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().context("gitcell serve")?;
