@@ -7,7 +7,7 @@ GZIP_MAX := 46080
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
-.PHONY: help serve workers engine size test check conformance fuzz
+.PHONY: help serve workers engine size test check conformance bench fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,3 +40,6 @@ SECONDS ?= 60
 
 fuzz: ## Look for inputs that break a property. TARGET=name: only that; SECONDS=60: for each
 	@engine/build/fuzz.sh $(SECONDS) $(TARGET)
+
+bench: engine ## Time pushes and clones beside git's own server. TARGET=workers: workerd too
+	@TARGET=$(TARGET) ROUNDS=$(ROUNDS) engine/build/bench.sh

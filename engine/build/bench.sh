@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Figures beside git's own server: TARGET=workers adds workerd. ROUNDS=5: more of them.
+source "$(dirname "$0")/common.sh"
+
+say "building the server; the first time takes some minutes"
+cargo build --quiet --release --package gitcell
+cargo build --quiet --release --package conformance --bin bench
+"$target_dir/release/bench" "${TARGET:-native}" "${ROUNDS:-3}" "$@"
