@@ -1,5 +1,5 @@
-//! `same [WORD]`: sends the requests of all cases to the native host and to workerd, each on its own
-//! copy of the case's repository, and tells where their answers are not the same byte for byte.
+//! `same [WORD]`: sends the requests of all cases to the native host and to workerd, each on its
+//! own copy of the case's repository, and tells where answers are not the same byte for byte.
 
 use anyhow::{Context, Result, ensure};
 use conformance::case::{Case, escape};
