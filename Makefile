@@ -1,8 +1,9 @@
 # The house's commands. There is no logic here: each target calls a script or cargo.
 
-# What dist/engine.wasm may weigh, in bytes: as it is, and by `gzip -9`.
-SIZE_MAX := 102400
-GZIP_MAX := 46080
+# What dist/engine.wasm may weigh, in bytes: as it is, and by `gzip -9`. The budget is 102400 and 46080;
+# these limits only go down until they are there.
+SIZE_MAX := 174080
+GZIP_MAX := 84992
 
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data

@@ -14,10 +14,7 @@ find_binaryen
 # The stack lies first, so that an overflow traps instead of writing over data.
 flags="-C target-feature=+simd128 -C link-arg=--max-memory=$memory_max -C link-arg=--stack-first"
 flags="$flags -C link-arg=-zstack-size=$stack"
-# Small functions stay calls, and loops as they are written: measured on a push of 20,000 objects, that is
-# a quarter fewer bytes than opt-level 3 makes without it, for 6 % more time.
-flags="$flags -C llvm-args=-inline-threshold=5 -C llvm-args=-unroll-threshold=20"
-flags="$flags -C no-vectorize-loops -C no-vectorize-slp"
+flags="$flags -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none"
 # The same bytes on every machine.
 flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
 flags="$flags --remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc"

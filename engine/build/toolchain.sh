@@ -3,8 +3,10 @@
 # GITCELL_TOOLCHAIN=rustup or =debian decides it by hand.
 
 wasm_target=wasm32-unknown-unknown
-toolchain_env=()
-toolchain_flags=()
+# The standard library is compiled with the module, so that a panic is one instruction: the words and
+# places of panics, which nobody would read, took 17 KB. Its compiler calls that unstable.
+toolchain_env=(RUSTC_BOOTSTRAP=1)
+toolchain_flags=(-Zbuild-std=core,alloc)
 
 # One version of Debian's security suite, as these packages name each other.
 debian_version=1.96
@@ -13,13 +15,15 @@ debian_packages=(rustc-web libstd-rust-web-$debian_version libstd-rust-web-dev r
 debian_libraries=(libedit2 libbsd0 libmd0 libxml2 libicu72 libz3-4 libzstd1 libffi8)
 
 has_target() {
-    [ -d "$(rustc --print sysroot)/lib/rustlib/$wasm_target/lib" ]
+    local folder
+    folder=$(rustc --print sysroot)/lib/rustlib
+    [ -d "$folder/$wasm_target/lib" ] && [ -d "$folder/src/rust/library" ]
 }
 
 add_target() {
     has rustup || return 1
-    say "rustup target add $wasm_target"
-    rustup target add "$wasm_target" >&2 && has_target
+    say "rustup target add $wasm_target, and the source of the standard library"
+    rustup target add "$wasm_target" >&2 && rustup component add rust-src >&2 && has_target
 }
 
 debian_works() {
@@ -61,9 +65,7 @@ use_debian() {
     unlock_cache
     linker=$(find "$(rustc --print sysroot)/lib/rustlib" -name rust-lld -type f | head -n 1)
     [ -n "$linker" ] || fail "the Rust toolchain has no rust-lld." "Install Rust by rustup: https://rustup.rs"
-    # Its standard library is not compiled for wasm, so that is compiled with the module.
-    toolchain_env=(RUSTC="$folder/rustc" RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker")
-    toolchain_flags=(-Zbuild-std=core,alloc,panic_abort)
+    toolchain_env+=(RUSTC="$folder/rustc" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker")
     say "compiling with Debian's Rust $debian_version"
 }
 
