@@ -3,7 +3,8 @@
 //!
 //! The table has rowids: with large values beside small ones, `WITHOUT ROWID` made a read of one
 //! row ten times slower. Pages of 16 KiB halve the cost of a 1 MiB value. A memory map would save a
-//! tenth more, but a clone would then hold its whole repository, and a bad disk would end the program.
+//! tenth more, but a clone would then hold its whole repository, and a bad disk would end the
+//! program.
 
 use anyhow::{Context, Result, bail, ensure};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};

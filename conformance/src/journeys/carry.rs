@@ -18,7 +18,8 @@ fn there_and_back(trip: &Trip<'_>, origin: &Path, name: &str) -> Result<()> {
     run(git(origin, &["push", "--quiet", &url, &head])).context("push of HEAD")?;
     run(git(origin, &["push", "--quiet", "--mirror", &url])).context("push of the rest")?;
     clone_and_compare(trip, &url, origin, "2")?;
-    // The older protocol lists refs and asks in another way; what it brings is not looked through again.
+    // The older protocol lists refs and asks in another way; what it brings is not looked through
+    // again.
     run(git(
         trip.folder,
         &["-c", "protocol.version=0", "clone", "--quiet", "--mirror", &url, "old"],
@@ -49,8 +50,8 @@ pub fn own(trip: &Trip<'_>) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// A history pushed a piece at a time, each by a thin pack; a client that fetches after some of them,
-/// and one that clones at the end.
+/// A history pushed a piece at a time, each by a thin pack; a client that fetches after some of
+/// them, and one that clones at the end.
 pub fn in_steps(trip: &Trip<'_>) -> Result<Option<String>> {
     let fixture = trip.fixtures.get("deep-deltas")?;
     let url = trip.create("in-steps")?;

@@ -111,7 +111,8 @@ fn deleted(trip: &Trip<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A client with much that the server lacks: several rounds of haves, and bodies that git compresses.
+/// A client with much that the server lacks: several rounds of haves, and bodies that git
+/// compresses.
 pub fn many_haves(trip: &Trip<'_>, protocol: &str) -> Result<Option<String>> {
     let url = trip.create("many-haves")?;
     trip.start("ada", &url)?;

@@ -1,5 +1,5 @@
-//! Journeys: a day's work with real git, against a server. Each ends by comparing what came out with
-//! what went in: every ref, `git fsck --full`, `git archive` byte for byte.
+//! Journeys: a day's work with real git, against a server. Each ends by comparing what came out
+//! with what went in: every ref, `git fsck --full`, `git archive` byte for byte.
 
 mod carry;
 mod crash;
