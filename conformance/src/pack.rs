@@ -81,7 +81,7 @@ fn sha1(bytes: &[u8]) -> Result<Vec<u8>> {
 /// - `REVISIONS`: what `git rev-list --objects` gives for them; `only {id} {id}`: just these
 ///   objects;
 /// - before that `thin` (some bases are missing), `maythin`, `noofs` (no offset deltas), `empty`,
-/// `more`
+///   `more`
 ///   (other objects of the repository too).
 pub fn check(fixture: &Fixture, pack: &[u8], words: &str, folder: &Path) -> Result<()> {
     let words: Vec<&str> = words.split_whitespace().collect();
