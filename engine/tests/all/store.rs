@@ -228,6 +228,12 @@ fn large_objects_are_stored_whole_and_never_held() {
     assert_eq!(ids_of(&back), git.objects(&["main"]));
     let spilled = host.rows.keys().filter(|key| key.get(6) == Some(&b's') && key[0] == b'p');
     assert_eq!(spilled.count(), 0);
+    // Only the last entry is rewritten: the pack does not end as it was sent.
+    let early = git.text(&["rev-parse", "main~2"]);
+    let pack = git.pack(&["main~2"], &["--delta-base-offset"]);
+    let mut host = new_store();
+    push(&mut host, &pack, &[("refs/heads/main", None, Some(&early))]).expect("a push");
+    assert_eq!(ids_of(&fetch(&mut host, &[&early], &[], false)), git.objects(&["main~2"]));
 }
 
 #[test]

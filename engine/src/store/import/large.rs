@@ -46,6 +46,7 @@ impl Import {
         if kind != Kind::Blob {
             return Err(Error::TooLarge);
         }
+        self.is_rewritten = true;
         let header = Header { form: Form::Whole(kind), size: delta.size };
         let offset = self.begin_entry(store, &header, sent)?;
         let mut hasher = Hasher::received(self.format);

@@ -53,6 +53,8 @@ pub struct Import {
     /// Rows that were used for large bases.
     spill_pages: u32,
     trailer: Option<Oid>,
+    /// An entry is not stored as it was sent.
+    is_rewritten: bool,
 }
 
 /// Where the pack is.
@@ -123,6 +125,7 @@ impl Import {
             has_doubles: false,
             spill_pages: 0,
             trailer: None,
+            is_rewritten: false,
         }
     }
 
@@ -315,7 +318,10 @@ impl Import {
         if checksum != trailer {
             return Err(Error::PackChecksum);
         }
-        self.trailer = self.entries.is_unshifted().then_some(trailer);
+        // What became of the last entry shows only here.
+        self.entries.note_shift(self.sent, self.stage.size());
+        let is_as_sent = !self.is_rewritten && self.entries.is_unshifted();
+        self.trailer = is_as_sent.then_some(trailer);
         self.state = State::Received;
         Ok(Some(self.format.width()))
     }

@@ -103,6 +103,7 @@ impl Import {
         content: &[u8],
         sent: u64,
     ) -> Result<()> {
+        self.is_rewritten = true;
         let size = content.len() as u64;
         let offset = self.begin_entry(store, &Header { form: Form::Whole(kind), size }, sent)?;
         let mut raw = Vec::new();
