@@ -9,6 +9,7 @@ pub mod git;
 pub mod http;
 pub mod journeys;
 pub mod pack;
+pub mod peers;
 pub mod run;
 pub mod target;
 pub mod workers;

@@ -5,6 +5,7 @@ mod carry;
 mod crash;
 mod crowd;
 mod day;
+mod peers;
 
 use crate::fixture::Fixtures;
 use crate::git::{git, run, text};
@@ -41,6 +42,12 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/carry/shapes", run: |trip| carry::carry(trip, "shapes") },
     Journey { name: "journey/carry/in-steps", run: carry::in_steps },
     Journey { name: "journey/cut-client", run: crash::cut_client },
+    Journey { name: "journey/peer/libgit2", run: |trip| peers::peer(trip, &peers::LIBGIT2) },
+    Journey { name: "journey/peer/dulwich", run: |trip| peers::peer(trip, &peers::DULWICH) },
+    Journey { name: "journey/peer/isomorphic", run: |trip| peers::peer(trip, &peers::ISOMORPHIC) },
+    Journey { name: "journey/peer/jgit", run: |trip| peers::peer(trip, &peers::JGIT) },
+    Journey { name: "journey/peer/gix", run: |trip| peers::peer(trip, &peers::GIX) },
+    Journey { name: "journey/peer/other-git", run: |trip| peers::peer(trip, &peers::OTHER_GIT) },
     Journey { name: "journey/race-of-branches", run: crowd::branches },
     Journey { name: "journey/race-of-one", run: crowd::one_branch },
     Journey { name: "journey/clones-beside-pushes", run: crowd::clones },
