@@ -3,6 +3,7 @@
 //! ```text
 //! # What is claimed.
 //! repo FIXTURE
+//! set KEY VALUE                  a setting of the repository; again: beside the first
 //! POST /git-upload-pack          begins an exchange; headers follow. `//x`: outside the repository
 //! Git-Protocol: version=2
 //! > command=fetch                a pkt-line with a line feed; 0000, 0001 and 0002 are themselves
@@ -33,6 +34,7 @@ pub struct Case {
     pub name: String,
     pub claim: String,
     pub fixture: String,
+    pub settings: Vec<(String, String)>,
     pub exchanges: Vec<Exchange>,
 }
 
@@ -69,6 +71,7 @@ impl Case {
             name: name.to_string(),
             claim: String::new(),
             fixture: String::new(),
+            settings: Vec::new(),
             exchanges: Vec::new(),
         };
         for (at, line) in text.lines().enumerate() {
@@ -82,7 +85,8 @@ impl Case {
 
     /// Whether it may change its repository, and so needs one of its own.
     pub fn writes(&self) -> bool {
-        self.exchanges.iter().any(|exchange| exchange.path.starts_with("/git-receive-pack"))
+        !self.settings.is_empty()
+            || self.exchanges.iter().any(|exchange| exchange.path.starts_with("/git-receive-pack"))
     }
 
     fn line(&mut self, line: &str) -> Result<()> {
@@ -94,6 +98,10 @@ impl Case {
         match word {
             "" => {}
             "repo" => self.fixture = rest.to_string(),
+            "set" if self.exchanges.is_empty() => {
+                let (key, value) = rest.split_once(' ').context("set KEY VALUE")?;
+                self.settings.push((key.to_string(), value.to_string()));
+            }
             "GET" | "POST" | "PUT" | "HEAD" | "DELETE" | "OPTIONS" => {
                 self.exchanges.push(Exchange {
                     method: word.to_string(),

@@ -73,6 +73,8 @@ fn backend(head: &Head, root: &Path) -> Result<Command> {
     let mut command = Command::new("git");
     command.arg("http-backend").current_dir(root);
     isolate(&mut command);
+    // A repository's own settings are stronger than a file, not than the environment.
+    command.env_remove("GIT_CONFIG_COUNT").env("GIT_CONFIG_GLOBAL", root.join("gitconfig"));
     command.env("REQUEST_METHOD", &head.first[0]).env("PATH_INFO", path).env("QUERY_STRING", query);
     command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1");
     command.env("REMOTE_ADDR", "127.0.0.1").env("SERVER_PROTOCOL", "HTTP/1.1");

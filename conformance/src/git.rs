@@ -62,6 +62,20 @@ pub fn isolate(command: &mut Command) {
     command.stdin(Stdio::null());
 }
 
+/// Writes the settings of this suite as a file, which a repository's own overrule.
+pub fn write_settings(path: &Path) -> Result<()> {
+    let mut text = String::new();
+    for (key, value) in SETTINGS {
+        let (section, name) = key.rsplit_once('.').expect("a key has a section");
+        let section = match section.split_once('.') {
+            Some((section, part)) => format!("{section} \"{part}\""),
+            None => section.to_string(),
+        };
+        text.push_str(&format!("[{section}]\n\t{name} = {value}\n"));
+    }
+    std::fs::write(path, text).with_context(|| format!("{}", path.display()))
+}
+
 /// Runs to the end and answers what was printed; a failure tells what git said.
 pub fn run(mut command: Command) -> Result<Vec<u8>> {
     let output = command.output().with_context(|| format!("{command:?}"))?;

@@ -172,6 +172,7 @@ impl Suite {
                 Check::Case(case) => {
                     let fixture = self.fixtures.get(&case.fixture)?;
                     let path = self.repository(number, target, &fixture, case.writes())?;
+                    target.set(&path, &case.settings)?;
                     run::case(case, &fixture, target, &path, folder).map(|()| None)
                 }
             };

@@ -47,7 +47,10 @@ impl Target {
         let folder = folder.join(format!("{kind:?}").to_lowercase());
         std::fs::create_dir_all(folder.join("all"))?;
         let (address, server) = match kind {
-            Kind::Git => (cgi::serve(&folder)?, None),
+            Kind::Git => {
+                crate::git::write_settings(&folder.join("gitconfig"))?;
+                (cgi::serve(&folder)?, None)
+            }
             Kind::Native => start_native(&folder, "127.0.0.1:0")?,
             Kind::Workers => start_workers(&folder)?,
         };
@@ -119,6 +122,34 @@ impl Target {
                 Ok(path)
             }
         }
+    }
+
+    /// Settings of the repository at `path`, each beside those of the same name.
+    pub fn set(&self, path: &str, settings: &[(String, String)]) -> Result<()> {
+        let name = path.trim_start_matches('/');
+        for (key, value) in settings {
+            if self.kind == Kind::Workers {
+                let word = |text: &str| -> String {
+                    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+                };
+                let query = format!("key={}&value={}&add=true", word(key), word(value));
+                let ask = format!("{path}/-/config?{query}");
+                let answer = send(self.address(), "POST", &ask, &[], b"")?;
+                ensure!(answer.status == 200, "{ask}: {}", answer.status);
+                continue;
+            }
+            let mut command =
+                Command::new(if self.kind == Kind::Git { PathBuf::from("git") } else { binary()? });
+            command.current_dir(&self.folder);
+            match self.kind {
+                Kind::Git => command.args(["-C", name, "config", "--add", key, value]),
+                _ => command
+                    .args(["repo", "config", name.trim_end_matches(".git"), key, value, "--add"])
+                    .args(["--data", "data"]),
+            };
+            run(command).with_context(|| format!("set {key} {value}"))?;
+        }
+        Ok(())
     }
 
     pub fn url(&self, path: &str) -> String {

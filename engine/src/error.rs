@@ -33,6 +33,10 @@ pub enum Error {
     RepositoryFull = 16,
     Busy = 17,
     NothingSelected = 18,
+    InputTooLarge = 19,
+    NoSetting = 20,
+    BadSetting = 21,
+    BadBranch = 22,
     /// The store holds what this engine did not write.
     Corrupt = 64,
 }
@@ -63,6 +67,10 @@ impl Error {
             Error::CutShort => "the request ended before it was complete",
             Error::RepositoryFull => "the repository has reached its size limit",
             Error::NothingSelected => "no commits selected for shallow requests",
+            Error::InputTooLarge => "the pack exceeds the maximum allowed size",
+            Error::NoSetting => "there is no setting of that name",
+            Error::BadSetting => "that is no value of this setting",
+            Error::BadBranch => "that is no name for a branch",
             Error::Busy => "too many pushes at once: try again",
             Error::Corrupt => "the repository's stored data is damaged",
         }

@@ -73,6 +73,8 @@ pub const PREFIXES_MAX: usize = 1_000;
 pub const MERGE_MAX: u64 = 4 << 20;
 /// Refs that one push moves.
 pub const COMMANDS_MAX: usize = 120_000;
+/// Bytes of a repository's settings.
+pub const SETTINGS_MAX: usize = 64 << 10;
 /// Bytes of push options.
 pub const OPTIONS_MAX: usize = 64 << 10;
 

@@ -185,13 +185,19 @@ impl<'h> Engine<'h> {
     /// The request ends with an error: as a status, if nothing was sent yet and it is ours; else in
     /// words that git shows.
     fn fail(&mut self, error: Error) -> Progress {
-        let is_ours = error.blame() == Blame::Store;
-        if self.is_silent && is_ours {
-            self.out.clear();
-            refuse(&Refusal::CORRUPT, false, &mut self.out);
-            self.is_silent = false;
-        } else if let State::Session { session, .. } = &mut self.state {
-            session.fail(error.text().as_bytes(), &mut self.out);
+        let State::Session { session, .. } = &mut self.state else { return Progress::Done };
+        let refusal = match (error.blame(), &**session) {
+            (Blame::Store, _) => Some(Refusal::CORRUPT),
+            (Blame::Peer, Session::Admin(_)) => Some(Refusal::bad(error)),
+            _ => None,
+        };
+        match refusal.filter(|_| self.is_silent) {
+            Some(refusal) => {
+                self.out.clear();
+                refuse(&refusal, false, &mut self.out);
+                self.is_silent = false;
+            }
+            None => session.fail(error.text().as_bytes(), &mut self.out),
         }
         Progress::Done
     }

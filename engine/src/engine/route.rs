@@ -2,7 +2,7 @@
 //! by status. Knows no protocol.
 
 use super::{Access, Request};
-use crate::serve::admin::Wrong;
+use crate::error::Error;
 use crate::serve::{Admin, Advert, Caller, Receive, Service, Session, Upload, V2, caps};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,6 +14,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What an administrator got wrong.
+    pub fn bad(error: Error) -> Refusal {
+        Refusal { status: b"400 Bad Request", text: error.text().as_bytes() }
+    }
+
     pub const EXISTS: Refusal =
         Refusal { status: b"409 Conflict", text: b"There is a repository already.\n" };
     pub const BAD_BRANCH: Refusal =
@@ -56,10 +61,7 @@ pub fn route(request: &Request) -> Result<(Session, Vec<u8>), Refusal> {
             return Err(Refusal::NOT_FOUND);
         }
         let found = Admin::new(&request.method, &request.path, &request.query);
-        let found = found.map_err(|wrong| match wrong {
-            Wrong::Path => Refusal::NOT_FOUND,
-            Wrong::Branch => Refusal::BAD_BRANCH,
-        })?;
+        let found = found.ok_or(Refusal::NOT_FOUND)?;
         let content_type = found.content_type().to_vec();
         return Ok((Session::Admin(found), content_type));
     }

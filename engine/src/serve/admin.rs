@@ -1,13 +1,13 @@
-//! What a host asks for itself: creation, `HEAD`, a check of everything, a bundle.
+//! What a host asks for itself: creation, `HEAD`, settings, a check of everything, a bundle.
 
 use super::Progress;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 use crate::host::Host;
 use crate::limits::EMIT_MAX;
 use crate::store::check::{Check, Problem};
 use crate::store::export::{Export, Options};
-use crate::store::{Store, Target};
+use crate::store::{Store, Target, settings};
 use crate::walk::{Ask, Walk};
 use crate::wire::{caps, refname};
 use alloc::boxed::Box;
@@ -38,15 +38,13 @@ fn branch_ref(branch: &[u8]) -> Option<Vec<u8>> {
     refname::is_branch(branch).then(|| [b"refs/heads/", branch].concat())
 }
 
-/// Why there is nothing to do.
-pub enum Wrong {
-    Path,
-    Branch,
-}
-
 pub enum Admin {
-    /// `HEAD` shall name this ref.
+    /// `HEAD` shall name the query's `branch`.
     Head(Vec<u8>),
+    /// All settings, or the values of the query's `key`.
+    Settings(Vec<u8>),
+    /// The query's `key` shall be its `value`, with `add` beside what it is.
+    Set(Vec<u8>),
     Check {
         check: Check,
         problems: usize,
@@ -64,18 +62,17 @@ pub enum Bundle {
 
 impl Admin {
     /// What the path asks for.
-    pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> core::result::Result<Admin, Wrong> {
-        Ok(match (method, path) {
-            (b"POST", b"/-/head") => {
-                let branch = caps::query(query, b"branch").unwrap_or_default();
-                Admin::Head(branch_ref(&branch).ok_or(Wrong::Branch)?)
-            }
+    pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> Option<Admin> {
+        Some(match (method, path) {
+            (b"POST", b"/-/head") => Admin::Head(query.to_vec()),
+            (b"GET", b"/-/config") => Admin::Settings(query.to_vec()),
+            (b"PUT" | b"POST", b"/-/config") => Admin::Set(query.to_vec()),
             (b"GET", b"/-/fsck") => Admin::Check { check: Check::new(), problems: 0 },
             (b"GET", b"/-/bundle") => {
                 Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }
             (b"POST", b"/-/maintain") => Admin::Maintain,
-            _ => return Err(Wrong::Path),
+            _ => return None,
         })
     }
 
@@ -88,9 +85,28 @@ impl Admin {
 
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
         let is_over = match self {
-            Admin::Head(name) => {
-                store.set_head(name)?;
+            Admin::Head(query) => {
+                let branch = caps::query(query, b"branch").unwrap_or_default();
+                store.set_head(&branch_ref(&branch).ok_or(Error::BadBranch)?)?;
                 out.extend_from_slice(b"ok\n");
+                true
+            }
+            Admin::Settings(query) => {
+                let Some(key) = caps::query(query, b"key") else {
+                    out.extend_from_slice(store.settings());
+                    return Ok(Progress::Done);
+                };
+                let (name, _) = settings::find(&key)?;
+                let mut rest = store.settings();
+                while let Some(value) = settings::next(&mut rest, &name) {
+                    out.extend([value, b"\n"].concat());
+                }
+                true
+            }
+            Admin::Set(query) => {
+                let key = caps::query(query, b"key").unwrap_or_default();
+                let is_added = caps::query(query, b"add").is_some();
+                store.set(&key, caps::query(query, b"value").as_deref(), is_added)?;
                 true
             }
             Admin::Check { check, problems } => check_some(store, check, problems, out)?,

@@ -3,6 +3,7 @@
 use super::{Progress, Service, v2};
 use crate::error::Result;
 use crate::hash::Oid;
+use crate::store::settings::{Key, Offer};
 use crate::store::{Store, Target};
 use crate::wire::{AGENT, line};
 use alloc::vec::Vec;
@@ -10,12 +11,17 @@ use alloc::vec::Vec;
 /// What upload-pack can do in protocol v0 and v1.
 const UPLOAD: &[u8] =
     b"multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since \
-deepen-not deepen-relative no-progress include-tag multi_ack_detailed allow-tip-sha1-in-want \
-allow-reachable-sha1-in-want no-done filter";
+deepen-not deepen-relative no-progress include-tag multi_ack_detailed no-done";
+const UPLOAD_OFFERS: &[Offer] = &[
+    (Key::AllowTip, b" allow-tip-sha1-in-want"),
+    (Key::AllowReachable, b" allow-reachable-sha1-in-want"),
+    (Key::AllowFilter, b" filter"),
+];
 
 /// What receive-pack can do.
-const RECEIVE: &[u8] = b"report-status report-status-v2 delete-refs side-band-64k quiet atomic \
-ofs-delta push-options";
+const RECEIVE: &[u8] = b"report-status report-status-v2 delete-refs side-band-64k quiet ofs-delta";
+const RECEIVE_OFFERS: &[Offer] =
+    &[(Key::AdvertiseAtomic, b" atomic"), (Key::AdvertiseOptions, b" push-options")];
 
 pub struct Advert {
     service: Service,
@@ -96,17 +102,20 @@ impl Advert {
             return line::write(out, &[&hex, b" ", name, b"\n"]);
         }
         let format = store.format().name().as_bytes();
-        let (list, symref) = match self.service {
-            Service::UploadPack => {
-                (UPLOAD, if head.is_some() { &b" symref=HEAD:"[..] } else { b"" })
-            }
-            Service::ReceivePack => (RECEIVE, &b""[..]),
+        let (list, offers) = match self.service {
+            Service::UploadPack => (UPLOAD, UPLOAD_OFFERS),
+            Service::ReceivePack => (RECEIVE, RECEIVE_OFFERS),
         };
-        let head = head.unwrap_or_default();
-        let id = self.session_id.as_slice();
-        let session: &[u8] = if id.is_empty() { b"" } else { b" session-id=" };
-        let tail = [symref, head, b" object-format=", format, b" agent=", AGENT, session, id];
-        line::write(out, &[&hex, b" ", name, b"\0", list, &tail.concat(), b"\n"]);
+        let mut list = list.to_vec();
+        store.offer(offers, &mut list);
+        if let Some(head) = head {
+            list.extend([b" symref=HEAD:", head].concat());
+        }
+        list.extend([b" object-format=", format, b" agent=", AGENT].concat());
+        if !self.session_id.is_empty() && store.is_set(Key::AdvertiseSession) {
+            list.extend([b" session-id=", self.session_id.as_slice()].concat());
+        }
+        line::write(out, &[&hex, b" ", name, b"\0", &list, b"\n"]);
     }
 
     fn end(&mut self, store: &Store, out: &mut Vec<u8>) {

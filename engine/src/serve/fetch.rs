@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{HAVES_MAX, WANTS_MAX};
 use crate::sort;
+use crate::store::settings::{self, Key, Offer};
 use crate::store::{Store, Target};
 use crate::walk::{self, Ask, Cut, Deepen, Filter};
 use crate::wire::band::{Band, Frame};
@@ -13,7 +14,9 @@ use crate::wire::line;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub const ADVERTISE: &[u8] = b"=shallow wait-for-done filter sideband-all";
+pub const ADVERTISE: &[u8] = b"=shallow wait-for-done";
+pub const OFFERS: &[Offer] =
+    &[(Key::AllowFilter, b" filter"), (Key::AllowSidebandAll, b" sideband-all")];
 
 #[derive(Default)]
 pub struct Fetch {
@@ -42,10 +45,7 @@ impl Fetch {
         text: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<bool>> {
-        let (word, rest) = match text.iter().position(|byte| *byte == b' ') {
-            Some(at) => (&text[..at], &text[at + 1..]),
-            None => (text, &b""[..]),
-        };
+        let (word, rest) = settings::cut(text, b' ');
         match word {
             b"want" => {
                 let Some(oid) = self.on_want(store, rest, out)? else { return Ok(None) };
@@ -54,7 +54,7 @@ impl Fetch {
             b"have" => self.on_have(store, rest)?,
             b"done" => self.done = true,
             b"wait-for-done" => self.wait_for_done = true,
-            b"sideband-all" => self.sideband_all = true,
+            b"sideband-all" if store.is_set(Key::AllowSidebandAll) => self.sideband_all = true,
             b"thin-pack" => self.thin = true,
             b"no-progress" => self.no_progress = true,
             b"include-tag" => self.include_tag = true,
@@ -109,12 +109,12 @@ impl Fetch {
                     self.shallow.push(oid);
                 }
             }
-            b"deepen" => match u32::try_from(number(rest)?) {
+            b"deepen" => match u32::try_from(settings::number(rest)?) {
                 Ok(count) if count > 0 => self.deepen.count = Some(count),
                 _ => return Err(Error::BadRequest),
             },
             b"deepen-relative" => self.deepen.relative = true,
-            b"deepen-since" => self.deepen.since = Some(number(rest)?),
+            b"deepen-since" => self.deepen.since = Some(settings::number(rest)?),
             b"deepen-not" => match find_ref(store, rest)? {
                 Some(oid) => self.deepen.not.push(oid),
                 None => {
@@ -122,7 +122,7 @@ impl Fetch {
                     return Ok(None);
                 }
             },
-            b"filter" => match Filter::read(rest) {
+            b"filter" if store.is_set(Key::AllowFilter) => match Filter::read(rest) {
                 Ok(filter) => self.filter = Some(filter),
                 Err(_) => {
                     write_error(out, &[b"upload-pack: invalid filter-spec '", rest, b"'"]);
@@ -264,16 +264,6 @@ fn unique(oids: &mut Vec<Oid>) {
         place += 1;
         doubles.binary_search(&(place - 1)).is_err()
     });
-}
-
-fn number(digits: &[u8]) -> Result<u64> {
-    let mut value = 0u64;
-    for digit in digits {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(Error::BadRequest)?;
-        let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit)));
-        value = next.ok_or(Error::BadRequest)?;
-    }
-    if digits.is_empty() { Err(Error::BadRequest) } else { Ok(value) }
 }
 
 /// What a ref holds that may be named in short, as git's own rules say (gitrevisions).

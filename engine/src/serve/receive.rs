@@ -5,9 +5,9 @@ use super::refs_check::{Checked, check};
 use super::{Lines, Progress, write_error};
 use crate::error::{Blame, Error, Result};
 use crate::limits::{COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
-use crate::store::Store;
 use crate::store::import::Import;
 use crate::store::push::{self, Record, Update};
+use crate::store::{Key, Store};
 use crate::wire::band::{Band, Frame, Writer};
 use crate::wire::line::Line;
 use crate::wire::push::{Command, Wishes, command, report};
@@ -114,6 +114,8 @@ impl Receive {
         let (command, list) = command(text, store.format())?;
         if let Some(list) = list.filter(|_| self.commands.is_empty()) {
             self.wishes = Wishes::read(list);
+            self.wishes.atomic &= store.is_set(Key::AdvertiseAtomic);
+            self.wishes.options &= store.is_set(Key::AdvertiseOptions);
         }
         if self.commands.len() >= COMMANDS_MAX {
             return Err(Error::TooLarge);

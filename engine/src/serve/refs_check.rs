@@ -6,7 +6,7 @@ use crate::object::Kind;
 use crate::sort;
 use crate::store::import::Import;
 use crate::store::push::Update;
-use crate::store::{Store, Target};
+use crate::store::{Key, Store, Target};
 use crate::walk;
 use crate::wire::push::Command;
 use crate::wire::refname;
@@ -20,6 +20,7 @@ pub struct Checked {
 }
 
 const FAILED: &[u8] = b"failed to update ref";
+const HEADS: &[u8] = b"refs/heads/";
 
 pub fn check(
     store: &mut Store,
@@ -71,17 +72,34 @@ fn refusal(
         return Ok(Some(b"funny refname"));
     }
     let Some(new) = &command.new else {
-        let is_head = command.old.is_some() && store.head() == name;
-        return Ok(is_head.then_some(b"deletion of the current branch prohibited"));
+        if command.old.is_none() {
+            return Ok(None);
+        }
+        let is_denied = store.is_set(Key::DenyDeletes) && name.starts_with(HEADS);
+        let is_head = store.head() == name;
+        return Ok(match is_denied {
+            true => Some(b"deletion prohibited"),
+            false => is_head.then_some(b"deletion of the current branch prohibited"),
+        });
     };
-    let kind = match import {
+    let mut import = import;
+    let kind = match &mut import {
         Some(import) => import.kind(store, new)?,
         None => store.kind(new)?,
     };
     Ok(match kind {
         None => Some(b"missing necessary objects"),
-        Some(kind) if kind != Kind::Commit && name.starts_with(b"refs/heads/") => Some(FAILED),
-        Some(_) => None,
+        Some(kind) if kind != Kind::Commit && name.starts_with(HEADS) => Some(FAILED),
+        Some(_) => match &command.old {
+            Some(old)
+                if store.is_set(Key::DenyForce)
+                    && name.starts_with(HEADS)
+                    && !is_fast_forward(store, import, old, new)? =>
+            {
+                Some(b"non-fast-forward")
+            }
+            _ => None,
+        },
     })
 }
 
@@ -155,22 +173,31 @@ fn is_forward(store: &mut Store, import: Option<&mut Import>, command: &Command)
     let Some(new) = &command.new else {
         let head = store.head().to_vec();
         return match store.find_ref(&head)? {
-            Some(Target::Direct { oid, .. }) => walk::is_ancestor(store, old, &oid),
+            Some(Target::Direct { oid, .. }) => walk::is_ancestor(store, old, &[oid]),
             _ => Ok(false),
         };
     };
     if store.kind(new)?.is_some() {
-        return walk::is_ancestor(store, old, new);
+        return walk::is_ancestor(store, old, &[*new]);
     }
     const EDGE_MAX: usize = 8;
-    let edge: Vec<Oid> = import.map_or(Vec::new(), |import| import.edge());
-    if edge.contains(old) {
-        return Ok(true);
+    let mut edge: Vec<Oid> = import.map_or(Vec::new(), |import| import.edge());
+    if !edge.contains(old) {
+        edge.truncate(EDGE_MAX);
     }
-    for commit in edge.iter().take(EDGE_MAX) {
-        if walk::is_ancestor(store, old, commit)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    walk::is_ancestor(store, old, &edge)
+}
+
+/// Whether a branch keeps all of its history: said for certain, as long as that is not too long.
+fn is_fast_forward(
+    store: &mut Store,
+    import: Option<&mut Import>,
+    old: &Oid,
+    new: &Oid,
+) -> Result<bool> {
+    let edge = match import {
+        Some(import) => import.edge_of(store, new)?,
+        None => vec![*new],
+    };
+    Ok(store.kind(old)? == Some(Kind::Commit) && walk::is_ancestor(store, old, &edge)?)
 }

@@ -6,7 +6,7 @@ use super::{Lines, Progress, admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::HAVES_MAX;
-use crate::store::Store;
+use crate::store::{Store, settings};
 use crate::walk::{self, Cut};
 use crate::wire::band::Frame;
 use crate::wire::caps;
@@ -127,10 +127,7 @@ impl Upload {
             return self.end_wants(store, line, out);
         };
         let Some(rest) = text.strip_prefix(b"want ") else {
-            let (word, rest) = match text.iter().position(|byte| *byte == b' ') {
-                Some(at) => (&text[..at], &text[at + 1..]),
-                None => (text, &b""[..]),
-            };
+            let (word, rest) = settings::cut(text, b' ');
             match self.ask.on_bound(store, word, rest, out)? {
                 Some(true) => {}
                 Some(false) => {

@@ -5,6 +5,7 @@ use super::ls_refs::{self, LsRefs};
 use super::{Lines, Progress, write_error};
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::store::settings::{self, Key, Offer};
 use crate::wire::AGENT;
 use crate::wire::line::{self, Line};
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use alloc::vec::Vec;
 struct Command {
     name: &'static [u8],
     advertise: &'static [u8],
+    offers: &'static [Offer],
     begin: fn() -> Ask,
 }
 
@@ -20,9 +22,15 @@ const COMMANDS: &[Command] = &[
     Command {
         name: b"ls-refs",
         advertise: ls_refs::ADVERTISE,
+        offers: &[],
         begin: || Ask::LsRefs(LsRefs::default()),
     },
-    Command { name: b"fetch", advertise: fetch::ADVERTISE, begin: || Ask::Fetch(Fetch::default()) },
+    Command {
+        name: b"fetch",
+        advertise: fetch::ADVERTISE,
+        offers: fetch::OFFERS,
+        begin: || Ask::Fetch(Fetch::default()),
+    },
 ];
 
 /// A command whose arguments are read.
@@ -49,11 +57,13 @@ pub fn advertise(store: &Store, session_id: &[u8], out: &mut Vec<u8>) {
     line::write(out, &[b"version 2\n"]);
     line::write(out, &[b"agent=", AGENT, b"\n"]);
     for command in COMMANDS {
-        line::write(out, &[command.name, command.advertise, b"\n"]);
+        let mut words = [command.name, command.advertise].concat();
+        store.offer(command.offers, &mut words);
+        line::write(out, &[&words, b"\n"]);
     }
     line::write(out, &[b"server-option\n"]);
     line::write(out, &[b"object-format=", store.format().name().as_bytes(), b"\n"]);
-    if !session_id.is_empty() {
+    if !session_id.is_empty() && store.is_set(Key::AdvertiseSession) {
         line::write(out, &[b"session-id=", session_id, b"\n"]);
     }
     line::flush(out);
@@ -160,10 +170,7 @@ fn on_capability(
     has_command: bool,
     out: &mut Vec<u8>,
 ) -> Result<Option<Option<Ask>>> {
-    let (key, value) = match text.iter().position(|byte| *byte == b'=') {
-        Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, &b""[..]),
-    };
+    let (key, value) = settings::cut(text, b'=');
     match key {
         b"command" if has_command => {
             write_error(

@@ -54,6 +54,8 @@ pub struct Manifest {
     pub format: Format,
     /// The branch that `HEAD` names, which may not exist.
     pub head: Vec<u8>,
+    /// Lines: see `settings`.
+    pub settings: Vec<u8>,
     /// The refs reach every object of every pack, and no object is stored twice: so the packs one
     /// after another are a full clone.
     pub is_tight: bool,
@@ -64,13 +66,16 @@ pub struct Manifest {
     pub retired: Vec<Retired>,
 }
 
+/// The first byte; the next one is of a manifest that holds settings.
 const VERSION: u8 = 1;
 
 impl Manifest {
     /// An empty repository's.
     pub fn new(format: Format, head: &[u8]) -> Manifest {
-        let (head, packs, retired) = (head.to_vec(), Vec::new(), Vec::new());
-        Manifest { format, head, is_tight: true, next_pack: 0, next_log: 0, packs, retired }
+        let (head, settings) = (head.to_vec(), Vec::new());
+        let (packs, retired) = (Vec::new(), Vec::new());
+        let (is_tight, next_pack, next_log) = (true, 0, 0);
+        Manifest { format, head, settings, is_tight, next_pack, next_log, packs, retired }
     }
 
     /// Bytes that the packs' entries take together.
@@ -80,9 +85,13 @@ impl Manifest {
 
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        out.extend([VERSION, self.format as u8, u8::from(self.is_tight)]);
-        out.extend((self.head.len() as u32).to_le_bytes());
-        out.extend(&self.head);
+        let has_settings = !self.settings.is_empty();
+        let version = VERSION + u8::from(has_settings);
+        out.extend([version, self.format as u8, u8::from(self.is_tight)]);
+        for text in [&self.head, &self.settings].into_iter().take(1 + usize::from(has_settings)) {
+            out.extend((text.len() as u32).to_le_bytes());
+            out.extend(text);
+        }
         out.extend(self.next_pack.to_le_bytes());
         out.extend(self.next_log.to_le_bytes());
         out.extend((self.retired.len() as u32).to_le_bytes());
@@ -109,17 +118,15 @@ impl Manifest {
 }
 
 fn read(from: &mut Reader) -> Option<Manifest> {
-    if from.take(1)? != [VERSION] {
-        return None;
-    }
+    let version = from.take(1)?[0].checked_sub(VERSION).filter(|version| *version < 2)?;
     let format = match from.take(1)? {
         [1] => Format::Sha1,
         [2] => Format::Sha256,
         _ => return None,
     };
     let is_tight = from.take(1)? == [1];
-    let size = from.four()?;
-    let head = from.take(size as usize)?.to_vec();
+    let head = from.text()?;
+    let settings = if version == 1 { from.text()? } else { Vec::new() };
     let next_pack = from.four()?;
     let next_log = from.eight()?;
     let mut retired = Vec::new();
@@ -139,7 +146,7 @@ fn read(from: &mut Reader) -> Option<Manifest> {
         let firsts = (0..pages).map(|_| from.eight()).collect::<Option<Vec<u64>>>()?;
         packs.push(Pack { number, count, size, trailer, firsts });
     }
-    Some(Manifest { format, head, is_tight, next_pack, next_log, packs, retired })
+    Some(Manifest { format, head, settings, is_tight, next_pack, next_log, packs, retired })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -149,6 +156,12 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.0.split_at_checked(size)?;
         self.0 = rest;
         Some(bytes)
+    }
+
+    /// Bytes behind their number.
+    fn text(&mut self) -> Option<Vec<u8>> {
+        let size = self.four()?;
+        self.take(size as usize).map(<[u8]>::to_vec)
     }
 
     fn four(&mut self) -> Option<u32> {
@@ -175,6 +188,8 @@ mod tests {
             manifest.packs.push(Pack { number, count: 7, size: 1 << 33, trailer, firsts });
         }
         manifest.retired.push(Retired { number: 1, time: 2, rows: [3, 4, 5] });
+        assert_eq!(Manifest::read(&manifest.write()), Ok(manifest.clone()));
+        manifest.settings = b"a.b=c\n".to_vec();
         let bytes = manifest.write();
         assert_eq!(Manifest::read(&bytes), Ok(manifest));
         assert_eq!(Manifest::read(&bytes[..bytes.len() - 1]), Err(Error::Corrupt));

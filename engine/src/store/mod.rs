@@ -13,10 +13,12 @@ pub mod push;
 mod refs;
 mod ring;
 mod rows;
+pub mod settings;
 mod stage;
 
 pub use objects::Place;
 pub use refs::{Ref, Target};
+pub use settings::Key;
 
 use crate::error::{Error, Result};
 use crate::flate::Inflate;

@@ -55,8 +55,14 @@ impl Store<'_> {
 
     /// Makes `HEAD` name another branch.
     pub fn set_head(&mut self, branch: &[u8]) -> Result<()> {
+        self.change(&|manifest| manifest.head = branch.to_vec())
+    }
+
+    /// Changes the manifest alone, again if another request was first.
+    pub(super) fn change(&mut self, make: &dyn Fn(&mut Manifest)) -> Result<()> {
         for _ in 0..CLAIMS_MAX {
-            let manifest = Manifest { head: branch.to_vec(), ..self.manifest.clone() };
+            let mut manifest = self.manifest.clone();
+            make(&mut manifest);
             if self.commit_manifest(manifest, Vec::new(), Vec::new()) {
                 return Ok(());
             }

@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::object::Kind;
 use crate::pack::index::Record;
+use crate::store::settings::size;
 
 /// What is left out; every part must let an object through.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -39,10 +40,10 @@ impl Filter {
         } else if text == b"blob:none" {
             self.blob_limit = Some(0);
         } else if let Some(limit) = text.strip_prefix(b"blob:limit=") {
-            let limit = number(limit)?;
+            let limit = size(limit)?;
             self.blob_limit = Some(self.blob_limit.map_or(limit, |other| other.min(limit)));
         } else if let Some(depth) = text.strip_prefix(b"tree:") {
-            let depth = number(depth)?;
+            let depth = size(depth)?;
             self.tree_depth = Some(self.tree_depth.map_or(depth, |other| other.min(depth)));
         } else if let Some(name) = text.strip_prefix(b"object:type=") {
             let kinds = [Kind::Commit, Kind::Tree, Kind::Blob, Kind::Tag];
@@ -84,26 +85,6 @@ impl Filter {
     pub fn counts_depth(&self) -> bool {
         self.tree_depth.is_some()
     }
-}
-
-/// A number with a unit: `k`, `m` or `g`, of 1024 each.
-fn number(text: &[u8]) -> Result<u64> {
-    let (digits, shift) = match text.split_last() {
-        Some((b'k' | b'K', digits)) => (digits, 10),
-        Some((b'm' | b'M', digits)) => (digits, 20),
-        Some((b'g' | b'G', digits)) => (digits, 30),
-        _ => (text, 0),
-    };
-    if digits.is_empty() {
-        return Err(Error::BadRequest);
-    }
-    let mut value = 0u64;
-    for digit in digits {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(Error::BadRequest)?;
-        let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit)));
-        value = next.ok_or(Error::BadRequest)?;
-    }
-    value.checked_mul(1 << shift).ok_or(Error::BadRequest)
 }
 
 /// Undoes percent-encoding.

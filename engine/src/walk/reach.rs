@@ -28,7 +28,7 @@ pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<boo
     let mut left = ANCESTORS_MAX;
     for oid in wants {
         if let Some((place, time)) = commit_at(store, oid)?
-            && !search(store, (time, place), &goals, oldest, &mut left)?
+            && !search(store, vec![(time, place)], &goals, oldest, &mut left)?
         {
             return Ok(false);
         }
@@ -36,16 +36,20 @@ pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<boo
     Ok(true)
 }
 
-/// Whether `new` has `old` among its ancestors; false if that takes more than a bounded search.
-pub fn is_ancestor(store: &mut Store, old: &Oid, new: &Oid) -> Result<bool> {
-    let (Some((goal, oldest)), Some((place, time))) =
-        (commit_at(store, old)?, commit_at(store, new)?)
-    else {
-        return Ok(old == new);
-    };
+/// Whether one of `news` has `old` among its ancestors; false if that takes more than a bounded
+/// search.
+pub fn is_ancestor(store: &mut Store, old: &Oid, news: &[Oid]) -> Result<bool> {
+    if news.contains(old) {
+        return Ok(true);
+    }
+    let Some((goal, oldest)) = commit_at(store, old)? else { return Ok(false) };
     let mut goals = Bits::new(store);
     goals.add(goal);
-    search(store, (time, place), &goals, oldest, &mut ANCESTORS_MAX.clone())
+    let mut from = Vec::new();
+    for new in news {
+        from.extend(commit_at(store, new)?.map(|(place, time)| (time, place)));
+    }
+    search(store, from, &goals, oldest, &mut ANCESTORS_MAX.clone())
 }
 
 /// The commit that an object is, or leads to as a tag, and its time.
@@ -59,16 +63,16 @@ fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
     Ok(Some((place, Commit::read(&content, store.format())?.time)))
 }
 
-/// Whether a commit leads to one of `goals`, none of which is older than `oldest`.
+/// Whether one of these commits leads to one of `goals`, none of which is older than `oldest`.
 fn search(
     store: &mut Store,
-    from: (u64, Place),
+    from: Vec<(u64, Place)>,
     goals: &Bits,
     oldest: u64,
     left: &mut usize,
 ) -> Result<bool> {
     let mut seen = Bits::new(store);
-    let mut open = BinaryHeap::from(vec![from]);
+    let mut open = BinaryHeap::from(from);
     while let Some((time, place)) = open.pop() {
         if goals.has(place) {
             return Ok(true);

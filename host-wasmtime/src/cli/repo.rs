@@ -30,6 +30,20 @@ pub enum Repo {
         /// The branch, without `refs/heads/`
         branch: String,
     },
+    /// Show or change a repository's settings, which have git's names
+    Config {
+        name: Name,
+        /// Which: `receive.denyDeletes`; without one, all that are set are shown
+        key: Option<String>,
+        /// What it shall be; without one, its values are shown
+        value: Option<String>,
+        /// Keep the values that it has beside this one
+        #[arg(long, requires = "value")]
+        add: bool,
+        /// Take its values away
+        #[arg(long, requires = "key", conflicts_with = "value")]
+        unset: bool,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -59,15 +73,32 @@ impl Repo {
                 println!("deleted {name}");
             }
             Repo::SetHead { name, branch } => {
-                let cell = common.open()?;
-                let file = cell.find(&name)?;
-                let file = file.with_context(|| format!("there is no repository {name}"))?;
                 let query = format!("branch={}", encode(&branch));
-                cell.ask(&file, "POST", "/-/head", &query)
+                ask(common, &name, "POST", "/-/head", &query)
                     .with_context(|| format!("cannot set the default branch of {name}"))?;
                 println!("{name}: HEAD names {branch}");
+            }
+            Repo::Config { name, key, value, add, unset } => {
+                let mut query = String::new();
+                for (word, text) in [("key", &key), ("value", &value)] {
+                    if let Some(text) = text {
+                        query.push_str(&format!("{word}={}&", encode(text)));
+                    }
+                }
+                query.push_str(if add { "add=true" } else { "" });
+                let method = if value.is_some() || unset { "PUT" } else { "GET" };
+                let text = ask(common, &name, method, "/-/config", &query)
+                    .with_context(|| format!("cannot do that to the settings of {name}"))?;
+                print!("{text}");
             }
         }
         Ok(())
     }
+}
+
+/// Asks the engine of a repository.
+fn ask(common: &Common, name: &Name, method: &str, path: &str, query: &str) -> Result<String> {
+    let cell = common.open()?;
+    let file = cell.find(name)?.with_context(|| format!("there is no repository {name}"))?;
+    cell.ask(&file, method, path, query)
 }

@@ -4,6 +4,7 @@ use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::CLOSE_STEP;
+use crate::object::{Commit, Kind};
 use crate::pack::index::{self, PAGE_COUNT, Record};
 use crate::sort;
 use crate::store::Store;
@@ -12,6 +13,7 @@ use crate::store::manifest::Pack;
 use crate::store::ring::Ring;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem::replace;
 
 /// What is left to look up.
 pub(super) struct Closing {
@@ -73,6 +75,24 @@ impl Import {
             (Some(said), Some(is)) if said != is => self.fail(oid, Error::BadObject),
             _ => Ok(()),
         }
+    }
+
+    /// Commits outside of the pack that a commit leads to through it; itself, if it is outside.
+    pub fn edge_of(&mut self, store: &mut Store, tip: &Oid) -> Result<Vec<Oid>> {
+        let mut seen = vec![false; self.entries.len() as usize];
+        let (mut open, mut edge) = (vec![*tip], Vec::new());
+        while let Some(oid) = open.pop() {
+            let Some(position) = self.position(&oid) else {
+                edge.push(oid);
+                continue;
+            };
+            let is_new = seen.get_mut(position as usize).is_some_and(|seen| !replace(seen, true));
+            if is_new && self.entries.get(position)?.kind == Some(Kind::Commit) {
+                let content = self.load(store, position)?;
+                open.extend(Commit::read(&content, self.format)?.parents());
+            }
+        }
+        Ok(edge)
     }
 
     fn fail(&mut self, oid: Oid, error: Error) -> Result<()> {

@@ -10,7 +10,7 @@ mod resolve;
 
 use super::ring::Ring;
 use super::stage::Stage;
-use super::{Store, hash_header};
+use super::{Key, Store, hash_header};
 use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
@@ -19,6 +19,7 @@ use crate::limits::{
     ROWS_IMPORT_MAX, WHOLE_MAX,
 };
 use crate::object::Kind;
+use crate::object::check::Severities;
 use crate::pack::entry::{self, Form, Header};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -30,6 +31,9 @@ pub struct Import {
     format: Format,
     /// Bytes that may still be stored.
     room: u64,
+    /// Bytes of entries that may come; 0: any number.
+    input_max: u64,
+    severities: Severities,
     /// What was received and not yet read.
     input: Vec<u8>,
     /// Where `input` starts in the pack's entries, as sent.
@@ -109,6 +113,8 @@ impl Import {
         Import {
             format: store.format,
             room: room.saturating_sub(store.manifest.size()),
+            input_max: store.number(Key::InputMax),
+            severities: store.severities(),
             input: Vec::new(),
             sent: 0,
             checksum: Some(Hasher::new(store.format)),
@@ -162,6 +168,9 @@ impl Import {
             self.checksum.iter_mut().for_each(|hasher| hasher.update(bytes));
             if self.stage.size() > self.room {
                 return Err(Error::RepositoryFull);
+            }
+            if self.input_max > 0 && self.sent > self.input_max {
+                return Err(Error::InputTooLarge);
             }
         }
         Ok(taken)

@@ -191,7 +191,7 @@ impl Import {
             kind,
             content,
             self.format,
-            &check::FORGE,
+            &self.severities,
             &mut |oid, kind| is_agreed &= ids.refer(&oid, kind),
             &mut |found| {
                 if found.severity == Severity::Error {
