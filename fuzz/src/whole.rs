@@ -2,6 +2,7 @@
 
 use crate::client::{self, Change, pack, push, repository, request, run, small_commit};
 use crate::split;
+use engine::engine::{Access, Header as Field, Request};
 use engine::hash::{Format, Hasher, Oid};
 use engine::memory::Memory;
 use engine::object::Kind;
@@ -54,8 +55,13 @@ pub fn cuts(data: &[u8]) {
     assert!(is_whole(&mut after));
 }
 
-/// Whatever pack is pushed, the repository stays whole: `data` says what its entries are.
-pub fn import(data: &[u8]) {
+/// The repository that all inputs begin with, and its tip.
+pub fn seeded() -> (Memory, Oid) {
+    SEED.with(|seed| (**seed).clone())
+}
+
+/// A pack with a right checksum: `data` says what its entries are.
+pub fn structured(data: &[u8]) -> Vec<u8> {
     let (mut rest, mut entries, mut count) = (data, Vec::new(), 0u32);
     while let Some((how, content)) = split::<3>(rest) {
         let (content, after) = content.split_at(usize::from(how[1]).min(content.len()));
@@ -69,12 +75,53 @@ pub fn import(data: &[u8]) {
     let mut hasher = Hasher::new(Format::Sha1);
     hasher.update(&pack);
     pack.extend_from_slice(hasher.finish().expect("no attack").as_bytes());
+    pack
+}
+
+/// Whatever pack is pushed, the repository stays whole.
+pub fn import(data: &[u8]) {
+    let pack = structured(data);
     let tip = SEED.with(|seed| seed.1);
     let change: Change = ("refs/heads/new", None, Some(tip));
     let body = client::push_body(&[change], &pack);
     let (answer, mut host) = answer("receive-pack", "", &[&body]);
     assert!(answer.starts_with(b"Status: 200"), "{}", answer.escape_ascii());
     assert!(is_whole(&mut host));
+}
+
+/// Any request to any route, cut in two: one answer with a head, and the repository stays whole.
+/// Method, path, query, a header's name and its value are lines; the body follows.
+pub fn requests(data: &[u8]) {
+    let Some(([how, cut], text)) = split(data) else { return };
+    let mut parts = text.splitn(6, |byte| *byte == b'\n');
+    let mut part = || parts.next().unwrap_or_default();
+    let (method, path, query, name, value) = (part(), part(), part(), part(), part());
+    let body = part();
+    let make = || {
+        let header = |name: &[u8], value: &[u8]| Field { name: name.into(), value: value.into() };
+        let fits = [b"application/x-", path.get(1..).unwrap_or_default(), b"-request"].concat();
+        Request {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            headers: vec![header(b"content-type", &fits), header(name, value)],
+            time: 1_700_000_000 + u64::from(how) * 1000,
+            id: value.into(),
+            caller: name.into(),
+            access: Access { read: how & 1 == 0, write: how & 2 == 0, admin: how & 4 == 0 },
+            size_max: if how & 8 == 0 { 0 } else { u64::from(how) * 10 },
+        }
+    };
+    let (mut host, mut other) = (seeded().0, seeded().0);
+    if how & 16 != 0 {
+        (host, other) = Default::default();
+    }
+    let answer = run(&mut host, make(), &[body]);
+    let (head, tail) = body.split_at(usize::from(cut) * body.len() / 256);
+    assert!(run(&mut other, make(), &[head, tail]) == answer && other.rows == host.rows);
+    assert!(answer.starts_with(b"Status: "), "{}", answer.escape_ascii());
+    assert!(answer.windows(4).any(|four| four == b"\r\n\r\n"));
+    assert!(host.rows.is_empty() || is_whole(&mut host));
 }
 
 /// Writes an entry: its form and whether its header lies about the size by `how[0]`, the distance

@@ -2,6 +2,7 @@
 
 use engine::engine::{Access, Engine, Header, Progress, Request};
 use engine::hash::{Format, Hasher, Oid, object_id};
+use engine::host::{Expect, Host, Row, Write as RowWrite};
 use engine::memory::Memory;
 use engine::object::Kind;
 use engine::pack::entry::{self, Form};
@@ -146,6 +147,12 @@ pub fn ls_refs_body() -> Vec<u8> {
 /// Runs one request on a host: its body in these pieces.
 pub fn run(host: &mut Memory, request: Request, body: &[&[u8]]) -> Vec<u8> {
     host.output.clear();
+    drive(host, request, body);
+    std::mem::take(&mut host.output)
+}
+
+/// The same on any host, which keeps the answer.
+pub fn drive(host: &mut dyn Host, request: Request, body: &[&[u8]]) {
     if let Some(mut engine) = Engine::start(host, request) {
         let mut progress = engine.progress();
         for piece in body {
@@ -160,7 +167,56 @@ pub fn run(host: &mut Memory, request: Request, body: &[&[u8]]) -> Vec<u8> {
             progress = engine.pump();
         }
     }
-    std::mem::take(&mut host.output)
+}
+
+/// A host that dies: its last calls are counted down, and from then on nothing reaches its rows or
+/// its output any more, as if the power had failed. `None`: it lives.
+pub struct Mortal {
+    pub memory: Memory,
+    pub calls_left: Option<usize>,
+    /// The call that finds none left is still done, but nobody hears of it.
+    pub does_last: bool,
+}
+
+impl Mortal {
+    /// A host that dies after so many calls.
+    pub fn new(memory: Memory, calls_left: Option<usize>) -> Mortal {
+        Mortal { memory, calls_left, does_last: false }
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.calls_left == Some(0)
+    }
+
+    /// Whether this call has an effect.
+    fn call(&mut self) -> bool {
+        let Some(left) = &mut self.calls_left else { return true };
+        let is_alive = *left > 0;
+        *left = left.saturating_sub(1);
+        is_alive || std::mem::take(&mut self.does_last)
+    }
+}
+
+impl Host for Mortal {
+    fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        self.call();
+        self.memory.get(key)
+    }
+
+    fn scan(&mut self, prefix: &[u8], after: &[u8], bytes_max: usize) -> Vec<Row> {
+        self.call();
+        self.memory.scan(prefix, after, bytes_max)
+    }
+
+    fn commit(&mut self, expects: &[Expect], writes: &[RowWrite]) -> bool {
+        !self.call() || self.memory.commit(expects, writes)
+    }
+
+    fn emit(&mut self, bytes: &[u8]) {
+        if self.call() {
+            self.memory.emit(bytes);
+        }
+    }
 }
 
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
