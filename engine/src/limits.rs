@@ -48,6 +48,9 @@ pub const CLAIMS_MAX: usize = 100;
 pub const PACKS_MAX: usize = 8_000;
 /// An object of at most so many bytes is inflated at once; larger ones piece by piece.
 pub const WHOLE_MAX: usize = 64 << 10;
+/// Bytes of objects that wait until their ids are computed together, and of the largest of them.
+pub const WAITING_MAX: usize = 3 << 19;
+pub const WAITS_MAX: usize = 400 << 10;
 /// Bytes of content that one step of a push makes of deltas.
 pub const STEP_MAX: usize = 1 << 20;
 /// Ids that one step of a push looks up.
@@ -82,3 +85,4 @@ const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
 const _: () = assert!(CHAIN_MAX < DEPTH_MAX);
 const _: () = assert!(LINE_MAX < EMIT_MAX);
 const _: () = assert!(ROW_MAX < HELD_MAX);
+const _: () = assert!(2 * (WAITING_MAX + WAITS_MAX) < RING_SMALL);

@@ -139,6 +139,7 @@ impl Deflate {
     }
 
     /// Notes where a string is; its hash's last position before it, as a distance.
+    #[inline(always)]
     fn insert(&mut self, at: usize) -> Option<usize> {
         let string = self.window.get(at..)?.first_chunk::<4>()?;
         let hash = u32::from_le_bytes(*string).wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS);

@@ -5,6 +5,7 @@ pub use imp::Four;
 /// The module's own vectors. The intrinsics are safe where the feature is on.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod imp {
+    use crate::hash::sha1::Word;
     use core::arch::wasm32::*;
 
     #[derive(Clone, Copy)]
@@ -26,6 +27,13 @@ mod imp {
             ))
         }
 
+        /// The same with another word in one place.
+        pub fn with(self, at: usize, word: u32) -> Four {
+            let mut words = self.words();
+            words[at] = word;
+            Four::new(words)
+        }
+
         #[inline(always)]
         pub fn words(self) -> [u32; 4] {
             [
@@ -34,11 +42,6 @@ mod imp {
                 u32x4_extract_lane::<2>(self.0),
                 u32x4_extract_lane::<3>(self.0),
             ]
-        }
-
-        #[inline(always)]
-        pub fn and(self, other: Four) -> Four {
-            Four(v128_and(self.0, other.0))
         }
 
         #[inline(always)]
@@ -52,11 +55,6 @@ mod imp {
         }
 
         #[inline(always)]
-        pub fn xor(self, other: Four) -> Four {
-            Four(v128_xor(self.0, other.0))
-        }
-
-        #[inline(always)]
         pub fn left<const BITS: u32>(self) -> Four {
             Four(i32x4_shl(self.0, BITS))
         }
@@ -65,6 +63,21 @@ mod imp {
         #[inline(always)]
         pub fn spread_sign(self) -> Four {
             Four(i32x4_shr(self.0, 31))
+        }
+
+        /// The words of four fours: the first of each, the second of each, and so on.
+        #[inline(always)]
+        pub fn transpose([a, b, c, d]: [Four; 4]) -> [Four; 4] {
+            let low = u32x4_shuffle::<0, 4, 1, 5>(a.0, b.0);
+            let high = u32x4_shuffle::<2, 6, 3, 7>(a.0, b.0);
+            let next_low = u32x4_shuffle::<0, 4, 1, 5>(c.0, d.0);
+            let next_high = u32x4_shuffle::<2, 6, 3, 7>(c.0, d.0);
+            [
+                Four(u64x2_shuffle::<0, 2>(low, next_low)),
+                Four(u64x2_shuffle::<1, 3>(low, next_low)),
+                Four(u64x2_shuffle::<0, 2>(high, next_high)),
+                Four(u64x2_shuffle::<1, 3>(high, next_high)),
+            ]
         }
 
         /// The words `AT..AT + 4` of these and the next four.
@@ -78,11 +91,39 @@ mod imp {
             })
         }
     }
+
+    impl Word for Four {
+        #[inline(always)]
+        fn of(word: u32) -> Four {
+            Four(u32x4_splat(word))
+        }
+
+        #[inline(always)]
+        fn plus(self, other: Four) -> Four {
+            Four(u32x4_add(self.0, other.0))
+        }
+
+        #[inline(always)]
+        fn and(self, other: Four) -> Four {
+            Four(v128_and(self.0, other.0))
+        }
+
+        #[inline(always)]
+        fn xor(self, other: Four) -> Four {
+            Four(v128_xor(self.0, other.0))
+        }
+
+        #[inline(always)]
+        fn rotate<const LEFT: u32>(self) -> Four {
+            Four(v128_or(i32x4_shl(self.0, LEFT), u32x4_shr(self.0, 32 - LEFT)))
+        }
+    }
 }
 
 /// The same for every other machine.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod imp {
+    use crate::hash::sha1::Word;
     use core::array::from_fn;
 
     #[derive(Clone, Copy)]
@@ -98,12 +139,13 @@ mod imp {
             Four(from_fn(|i| u32::from_be_bytes(words[i])))
         }
 
-        pub fn words(self) -> [u32; 4] {
-            self.0
+        pub fn with(mut self, at: usize, word: u32) -> Four {
+            self.0[at] = word;
+            self
         }
 
-        pub fn and(self, other: Four) -> Four {
-            Four(from_fn(|i| self.0[i] & other.0[i]))
+        pub fn words(self) -> [u32; 4] {
+            self.0
         }
 
         pub fn and_not(self, other: Four) -> Four {
@@ -114,10 +156,6 @@ mod imp {
             Four(from_fn(|i| self.0[i] | other.0[i]))
         }
 
-        pub fn xor(self, other: Four) -> Four {
-            Four(from_fn(|i| self.0[i] ^ other.0[i]))
-        }
-
         pub fn left<const BITS: u32>(self) -> Four {
             Four(from_fn(|i| self.0[i] << BITS))
         }
@@ -126,8 +164,33 @@ mod imp {
             Four(from_fn(|i| (self.0[i] as i32 >> 31) as u32))
         }
 
+        pub fn transpose(fours: [Four; 4]) -> [Four; 4] {
+            from_fn(|i| Four(fours.map(|four| four.0[i])))
+        }
+
         pub fn slide<const AT: usize>(self, next: Four) -> Four {
             Four(from_fn(|i| if i + AT < 4 { self.0[i + AT] } else { next.0[i + AT - 4] }))
+        }
+    }
+    impl Word for Four {
+        fn of(word: u32) -> Four {
+            Four([word; 4])
+        }
+
+        fn plus(self, other: Four) -> Four {
+            Four(from_fn(|i| self.0[i].wrapping_add(other.0[i])))
+        }
+
+        fn and(self, other: Four) -> Four {
+            Four(from_fn(|i| self.0[i] & other.0[i]))
+        }
+
+        fn xor(self, other: Four) -> Four {
+            Four(from_fn(|i| self.0[i] ^ other.0[i]))
+        }
+
+        fn rotate<const LEFT: u32>(self) -> Four {
+            Four(self.0.map(|word| word.rotate_left(LEFT)))
         }
     }
 }

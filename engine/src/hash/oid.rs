@@ -59,7 +59,7 @@ impl Oid {
     }
 
     /// The id that a hash function's state is, at its end.
-    pub(super) fn from_words(format: Format, state: &[u32; 8]) -> Oid {
+    pub(super) fn from_words(format: Format, state: &[u32]) -> Oid {
         let mut oid = Oid::zero(format);
         for (bytes, word) in oid.bytes[..format.width()].chunks_exact_mut(4).zip(state) {
             bytes.copy_from_slice(&word.to_be_bytes());

@@ -1,105 +1,142 @@
-//! SHA-1 (FIPS 180-4, 6.1) of one block, forward and backward. Knows no stream.
+//! SHA-1 (FIPS 180-4, 6.1) of a block, or of several side by side; forward and backward. Knows no
+//! stream.
+
+use super::four::Four;
 
 /// The state before the first block.
 pub const START: [u32; 5] = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
 
-/// The words of a block.
-pub type Block = [u32; 16];
 /// A block's words, expanded: one for each step.
-pub type Schedule = [u32; 80];
-/// The words of the steps from `MIDDLE`: those that collision detection looks at first.
-pub type Middle = [u32; 36];
-pub const MIDDLE: usize = 32;
+pub type Schedule<W = u32> = [W; 80];
 
-fn choose(b: u32, c: u32, d: u32) -> u32 {
-    d ^ (b & (c ^ d))
+/// A word of one message, or one each of several messages side by side.
+pub trait Word: Copy {
+    fn of(word: u32) -> Self;
+    fn plus(self, other: Self) -> Self;
+    fn and(self, other: Self) -> Self;
+    fn xor(self, other: Self) -> Self;
+    fn rotate<const LEFT: u32>(self) -> Self;
 }
 
-fn parity(b: u32, c: u32, d: u32) -> u32 {
-    b ^ c ^ d
+impl Word for u32 {
+    #[inline(always)]
+    fn of(word: u32) -> u32 {
+        word
+    }
+
+    #[inline(always)]
+    fn plus(self, other: u32) -> u32 {
+        self.wrapping_add(other)
+    }
+
+    #[inline(always)]
+    fn and(self, other: u32) -> u32 {
+        self & other
+    }
+
+    #[inline(always)]
+    fn xor(self, other: u32) -> u32 {
+        self ^ other
+    }
+
+    #[inline(always)]
+    fn rotate<const LEFT: u32>(self) -> u32 {
+        self.rotate_left(LEFT)
+    }
+}
+
+#[inline(always)]
+fn choose<W: Word>(b: W, c: W, d: W) -> W {
+    d.xor(b.and(c.xor(d)))
+}
+
+#[inline(always)]
+fn parity<W: Word>(b: W, c: W, d: W) -> W {
+    b.xor(c).xor(d)
 }
 
 /// The two terms have no bit in common, so a sum does for their union.
-fn majority(b: u32, c: u32, d: u32) -> u32 {
-    (b & c).wrapping_add(d & (b ^ c))
+#[inline(always)]
+fn majority<W: Word>(b: W, c: W, d: W) -> W {
+    b.and(c).plus(d.and(b.xor(c)))
 }
 
 /// What a step adds.
 macro_rules! sum {
     ($f:ident, $k:expr, $word:expr, $a:ident, $b:ident, $c:ident, $d:ident) => {
-        $f($b, $c, $d).wrapping_add($k).wrapping_add($word).wrapping_add($a.rotate_left(5))
+        $f($b, $c, $d).plus($k.plus($word)).plus($a.rotate::<5>())
     };
 }
 
 /// One step; the registers change their names, not their places.
 macro_rules! step {
     ($f:ident, $k:expr, $word:expr, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident) => {
-        $e = $e.wrapping_add(sum!($f, $k, $word, $a, $b, $c, $d));
-        $b = $b.rotate_left(30);
+        $e = $e.plus(sum!($f, $k, $word, $a, $b, $c, $d));
+        $b = $b.rotate::<30>();
     };
 }
 
-/// The state after a block; `middle` becomes a part of its schedule.
+/// Makes the words after the first sixteen, which are a block's.
 #[inline(always)]
-pub fn compress(state: [u32; 5], block: &Block, middle: &mut Middle) -> [u32; 5] {
-    let [mut a, mut b, mut c, mut d, mut e] = state;
-    let mut ring = *block;
-    // All indices are known to the compiler: the ring is kept in registers.
-    macro_rules! word {
-        ($t:expr) => {{
-            const T: usize = $t;
-            if T >= 16 {
-                let sum = ring[(T + 13) % 16] ^ ring[(T + 8) % 16] ^ ring[(T + 2) % 16];
-                ring[T % 16] = (sum ^ ring[T % 16]).rotate_left(1);
-            }
-            if let Some(kept) = middle.get_mut(T.wrapping_sub(MIDDLE)) {
-                *kept = ring[T % 16];
-            }
-            ring[T % 16]
-        }};
+pub fn expand<W: Word>(words: &mut Schedule<W>) {
+    for t in 16..80 {
+        let sum = words[t - 3].xor(words[t - 8]).xor(words[t - 14]).xor(words[t - 16]);
+        words[t] = sum.rotate::<1>();
     }
-    macro_rules! twenty {
-        ($f:ident, $k:expr, $($t:literal)*) => {
-            $(
-                step!($f, $k, word!($t), a, b, c, d, e);
-                step!($f, $k, word!($t + 1), e, a, b, c, d);
-                step!($f, $k, word!($t + 2), d, e, a, b, c);
-                step!($f, $k, word!($t + 3), c, d, e, a, b);
-                step!($f, $k, word!($t + 4), b, c, d, e, a);
-            )*
-        };
-    }
-    twenty!(choose, 0x5a827999, 0 5 10 15);
-    twenty!(parity, 0x6ed9eba1, 20 25 30 35);
-    twenty!(majority, 0x8f1bbcdc, 40 45 50 55);
-    twenty!(parity, 0xca62c1d6, 60 65 70 75);
-    add(state, [a, b, c, d, e])
 }
 
-/// Expands a block.
-pub fn expand(block: &Block) -> Schedule {
-    let mut words = [0; 80];
-    words[..16].copy_from_slice(block);
-    for t in 16..80 {
-        words[t] = (words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16]).rotate_left(1);
+/// The words of one message's block, expanded four by four.
+#[inline(always)]
+pub fn schedule(block: &[u8; 64]) -> [Four; 20] {
+    let zero = Four::of(0);
+    let mut words = [zero; 20];
+    for (words, quarter) in words.iter_mut().zip(block.as_chunks().0) {
+        *words = Four::read(quarter);
+    }
+    for at in 4..20 {
+        let (a, b, c, d) = (words[at - 4], words[at - 3], words[at - 2], words[at - 1]);
+        let sum = a.xor(a.slide::<2>(b)).xor(c).xor(d.slide::<1>(zero)).rotate::<1>();
+        // The fourth word depends on the first: all but its share of that is there.
+        words[at] = sum.xor(zero.slide::<1>(sum).rotate::<1>());
     }
     words
 }
 
-/// Takes the state from before one step to before another, both given in fives.
+/// The same, one by one.
+pub fn words(schedule: &[Four; 20]) -> Schedule {
+    let mut words = [0; 80];
+    for (words, four) in words.as_chunks_mut().0.iter_mut().zip(schedule) {
+        *words = four.words();
+    }
+    words
+}
+
+/// The state after a block.
+#[inline(always)]
+pub fn compress<W: Word>(state: [W; 5], words: &Schedule<W>) -> [W; 5] {
+    add(state, steps(state, words, 0, 16))
+}
+
+/// `steps` of one message.
 #[inline(never)]
-pub fn steps(state: [u32; 5], words: &Schedule, from: usize, to: usize) -> [u32; 5] {
+pub fn steps_alone(state: [u32; 5], words: &Schedule, from: usize, to: usize) -> [u32; 5] {
+    steps(state, words, from, to)
+}
+
+/// Takes the state from before one step to before another, both given in fives.
+#[inline(always)]
+pub fn steps<W: Word>(state: [W; 5], words: &Schedule<W>, from: usize, to: usize) -> [W; 5] {
     let [mut a, mut b, mut c, mut d, mut e] = state;
     let (fives, _) = words.as_chunks::<5>();
     macro_rules! twenty {
         ($f:ident, $k:expr, $first:expr) => {
             let range = from.clamp($first, $first + 4)..to.clamp($first, $first + 4);
             for five in fives.get(range).unwrap_or_default() {
-                step!($f, $k, five[0], a, b, c, d, e);
-                step!($f, $k, five[1], e, a, b, c, d);
-                step!($f, $k, five[2], d, e, a, b, c);
-                step!($f, $k, five[3], c, d, e, a, b);
-                step!($f, $k, five[4], b, c, d, e, a);
+                step!($f, W::of($k), five[0], a, b, c, d, e);
+                step!($f, W::of($k), five[1], e, a, b, c, d);
+                step!($f, W::of($k), five[2], d, e, a, b, c);
+                step!($f, W::of($k), five[3], c, d, e, a, b);
+                step!($f, W::of($k), five[4], b, c, d, e, a);
             }
         };
     }
@@ -117,7 +154,7 @@ pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize) -> [u32; 5] {
     macro_rules! back {
         ($f:ident, $k:expr, $word:expr, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident) => {
             $b = $b.rotate_right(30);
-            $e = $e.wrapping_sub(sum!($f, $k, $word, $a, $b, $c, $d));
+            $e = $e.wrapping_sub(sum!($f, u32::of($k), $word, $a, $b, $c, $d));
         };
     }
     macro_rules! twenty {
@@ -141,6 +178,7 @@ pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize) -> [u32; 5] {
 }
 
 #[inline(always)]
-pub fn add(one: [u32; 5], other: [u32; 5]) -> [u32; 5] {
-    core::array::from_fn(|i| one[i].wrapping_add(other[i]))
+pub fn add<W: Word>(one: [W; 5], other: [W; 5]) -> [W; 5] {
+    let ([a, b, c, d, e], [v, w, x, y, z]) = (one, other);
+    [a.plus(v), b.plus(w), c.plus(x), d.plus(y), e.plus(z)]
 }

@@ -72,7 +72,7 @@ fn headers_are_written_as_git_does() {
 }
 
 /// The first 320 bytes of the two files of "The first collision for full SHA-1" (CRYPTO 2017).
-const SHATTERED: [&[u8; 320]; 2] =
+pub const SHATTERED: [&[u8; 320]; 2] =
     [include_bytes!("tests/shattered-1"), include_bytes!("tests/shattered-2")];
 
 #[test]
@@ -88,4 +88,23 @@ fn finds_a_published_collision() {
         hasher.finish().expect("detection is off").as_bytes().to_vec()
     });
     assert_eq!(one, other);
+}
+
+#[test]
+fn messages_side_by_side_have_the_ids_that_they_have_alone() {
+    for format in [Format::Sha1, Format::Sha256] {
+        let size = |i: usize| if i % 50 == 49 { 40 * i } else { i % 200 };
+        let alone: Vec<Vec<u8>> = (0..500).map(|i| noise(size(i), i as u64)).collect();
+        let end = |part: &Vec<u8>| [part, End::new(part.len() as u64).as_bytes()].concat();
+        let whole: Vec<Vec<u8>> = alone.iter().map(end).collect();
+        for count in [0, 1, 3, 4, 5, 500] {
+            let messages: Vec<&[u8]> = whole[..count].iter().map(Vec::as_slice).collect();
+            let mut told = 0;
+            ids(format, &messages, &mut |index, oid| {
+                assert_eq!(oid.expect("no attack").to_hex().to_vec(), id(format, &alone[index]));
+                told += 1;
+            });
+            assert_eq!(told, count);
+        }
+    }
 }

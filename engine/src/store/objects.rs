@@ -48,7 +48,7 @@ impl Store<'_> {
             let (base, bytes) = self.unpack(at)?;
             let Some(base) = base else {
                 content = bytes;
-                self.contents.keep(at.name(), &content);
+                self.contents.keep(at.name(), [&[], &content, &[]]);
                 break;
             };
             chain.push((at, bytes));
@@ -61,7 +61,7 @@ impl Store<'_> {
             let mut made = Vec::new();
             Delta::read(&delta)?.apply(&content, &mut made)?;
             content = made;
-            self.contents.keep(at.name(), &content);
+            self.contents.keep(at.name(), [&[], &content, &[]]);
         }
         Ok((kind, content))
     }

@@ -31,6 +31,8 @@ pub struct Entry {
     pub kind: Option<Kind>,
     /// `DEPTH_MAX + 1` while it is unknown.
     pub depth: u8,
+    /// Its content was seen; its id is computed soon, with others'.
+    pub is_made: bool,
 }
 
 /// An entry in 20 bytes: there is one for each object of a push.
@@ -44,10 +46,12 @@ struct Packed {
     id: u32,
     offset_high: u8,
     size_high: u8,
-    /// 0 while it is unknown.
+    /// 0 while it is unknown; `MADE` is added once the content was seen.
     kind: u8,
     depth: u8,
 }
+
+const MADE: u8 = 0x80;
 
 const WHOLE: u32 = u32::MAX;
 const OUTSIDE: u32 = u32::MAX - 1;
@@ -67,7 +71,7 @@ impl Packed {
             id: entry.id.unwrap_or(UNKNOWN),
             offset_high: (entry.offset >> 32) as u8,
             size_high: (entry.size >> 32) as u8,
-            kind: entry.kind.map_or(0, |kind| kind as u8),
+            kind: entry.kind.map_or(0, |kind| kind as u8) | if entry.is_made { MADE } else { 0 },
             depth: entry.depth,
         }
     }
@@ -95,8 +99,9 @@ impl Packed {
             size: u64::from(self.size_high) << 32 | u64::from(self.size),
             base: self.base(),
             id: self.id(),
-            kind: Kind::from_number(self.kind),
+            kind: Kind::from_number(self.kind & !MADE),
             depth: self.depth,
+            is_made: self.kind & MADE != 0,
         }
     }
 }
@@ -133,6 +138,12 @@ impl Entries {
     pub fn set(&mut self, position: u32, entry: Entry) {
         if let Some(packed) = self.list.get_mut(position as usize) {
             *packed = Packed::new(&entry);
+        }
+    }
+
+    pub fn set_id(&mut self, position: u32, id: u32) {
+        if let Some(packed) = self.list.get_mut(position as usize) {
+            packed.id = id;
         }
     }
 
@@ -177,9 +188,10 @@ mod tests {
         let (offset, size) = ((1 << 40) - 1, (1 << 40) - 2);
         for base in [Base::None, Base::Inside(0), Base::Outside, Base::Unknown] {
             for (id, kind) in [(None, None), (Some(0), Some(Kind::Tag))] {
-                entries.push(Entry { offset, size, base, id, kind, depth: 251 });
+                let is_made = kind.is_some();
+                let entry = Entry { offset, size, base, id, kind, depth: 251, is_made };
+                entries.push(entry);
                 let position = entries.len() - 1;
-                let entry = Entry { offset, size, base, id, kind, depth: 251 };
                 assert_eq!(entries.get(position), Ok(entry));
                 assert_eq!((entries.base(position), entries.id(position)), (base, id));
             }
@@ -193,7 +205,8 @@ mod tests {
         for (sent, offset) in places {
             entries.note_shift(sent, offset);
             let base = Base::None;
-            entries.push(Entry { offset, size: 1, base, id: None, kind: None, depth: 0 });
+            let (id, kind, depth, is_made) = (None, None, 0, false);
+            entries.push(Entry { offset, size: 1, base, id, kind, depth, is_made });
         }
         for (position, (sent, _)) in (0..).zip(places) {
             assert_eq!(entries.find_sent(sent), Some(position));

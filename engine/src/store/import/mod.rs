@@ -1,11 +1,12 @@
 //! A pack on its way in: read, hashed and checked as it arrives, its entries staged as they are.
 //! Nothing is visible before `push::commit`. Files: `entries` and `ids` know what came, `resolve`
-//! makes objects of it, `large` those that are never held, `close` finishes.
+//! makes objects of it, `large` those that are never held, `name` computes ids, `close` finishes.
 
 mod close;
 mod entries;
 mod ids;
 mod large;
+mod name;
 mod resolve;
 
 use super::ring::Ring;
@@ -46,6 +47,8 @@ pub struct Import {
     stage: Stage,
     /// Contents, by position.
     contents: Ring,
+    /// Objects without an id yet, whose contents are all in the ring.
+    waiting: name::Waiting,
     inflate: Inflate,
     /// Deltas whose base was not at hand when they arrived.
     pending: Vec<u32>,
@@ -124,6 +127,7 @@ impl Import {
             ids: Ids::new(store.format, 0),
             stage: Stage::new(),
             contents: Ring::new(RING_MAX),
+            waiting: name::Waiting::default(),
             inflate: Inflate::new(),
             pending: Vec::new(),
             culprit: None,
@@ -340,6 +344,7 @@ impl Import {
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
         match &mut self.state {
             State::Received => {
+                self.name_waiting()?;
                 // Their memory is needed to put the deltas in order.
                 if self.count as usize > COUNT_LARGE {
                     self.contents = Ring::new(RING_SMALL);

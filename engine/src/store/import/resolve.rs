@@ -1,18 +1,17 @@
-//! Makes objects of entries: applies deltas, computes ids, notes what objects refer to. A delta
-//! whose base is at hand is made as it arrives; the others wait, and are made family by family.
+//! Makes objects of entries: applies deltas. One whose base is at hand is made as it arrives; the
+//! others wait, and are made family by family.
 
 use super::entries::{Base, Entry};
 use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Oid};
 use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, STEP_MAX};
-use crate::object::check::{self, Severity};
 use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{Form, Header};
 use crate::sort;
 use crate::store::stage::Source;
-use crate::store::{Place, Store, hash_header};
+use crate::store::{Place, Store};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -28,7 +27,8 @@ impl Import {
         content: &[u8],
     ) -> Result<()> {
         let (base, kind) = (Base::None, Some(kind));
-        self.entries.push(Entry { offset, size, base, id: None, kind, depth: 0 });
+        let (id, depth, is_made) = (None, 0, false);
+        self.entries.push(Entry { offset, size, base, id, kind, depth, is_made });
         self.identify(self.entries.len() - 1, content)
     }
 
@@ -43,7 +43,8 @@ impl Import {
         let oid = hasher.finish()?;
         let id = Some(self.ids.place(&oid, self.entries.len()));
         let (base, kind) = (Base::None, Some(kind));
-        self.entries.push(Entry { offset, size, base, id, kind, depth: 0 });
+        let (depth, is_made) = (0, true);
+        self.entries.push(Entry { offset, size, base, id, kind, depth, is_made });
         Ok(())
     }
 
@@ -86,7 +87,8 @@ impl Import {
         self.begin_entry(store, &header, sent)?;
         self.stage.push(store, raw)?;
         let position = self.entries.len();
-        self.entries.push(Entry { offset, size: made.size, base, id: None, kind, depth });
+        let (size, id, is_made) = (made.size, None, false);
+        self.entries.push(Entry { offset, size, base, id, kind, depth, is_made });
         if !self.is_at_hand(base) {
             self.pending.push(position);
             return Ok(());
@@ -131,7 +133,7 @@ impl Import {
             Form::RefDelta(oid) => match (self.position(&oid), store.find(&oid)?) {
                 (Some(position), _) => (Base::Inside(position), None),
                 (None, Some(place)) => (Base::Outside, Some(place)),
-                (None, None) => (Base::Unknown, None),
+                (None, None) => (self.seen(&oid)?.map_or(Base::Unknown, Base::Inside), None),
             },
             Form::Whole(_) => return Err(Error::BadPack),
         })
@@ -177,38 +179,6 @@ impl Import {
         Ok(made)
     }
 
-    /// Computes the id of the object at a position, checks its content and notes what it refers to.
-    fn identify(&mut self, position: u32, content: &[u8]) -> Result<()> {
-        let entry = self.entries.get(position)?;
-        let kind = entry.kind.ok_or(Error::MissingBase)?;
-        let mut hasher = Hasher::received(self.format);
-        hash_header(&mut hasher, kind, content.len() as u64);
-        hasher.update(content);
-        let oid = hasher.finish()?;
-        let (ids, fault) = (&mut self.ids, &mut self.fault);
-        let mut is_agreed = true;
-        let noted = check::inspect(
-            kind,
-            content,
-            self.format,
-            &self.severities,
-            &mut |oid, kind| is_agreed &= ids.refer(&oid, kind),
-            &mut |found| {
-                if found.severity == Severity::Error {
-                    *fault = found.rule.message(&oid, found.detail);
-                }
-            },
-        );
-        if noted != Ok(true) || !is_agreed {
-            self.culprit = Some(oid);
-            return Err(Error::BadObject);
-        }
-        let id = Some(self.ids.place(&oid, position));
-        self.entries.set(position, Entry { id, ..entry });
-        self.contents.keep(u64::from(position), content);
-        Ok(())
-    }
-
     /// The content of an entry that was staged; its chain is followed as far as it is not at hand.
     pub(super) fn load(&mut self, store: &mut Store, position: u32) -> Result<Vec<u8>> {
         let mut chain = Vec::new();
@@ -229,7 +199,7 @@ impl Import {
             let (_, delta) = self.unpack(store, at)?;
             let mut made = Vec::new();
             Delta::read(&delta)?.apply(&content, &mut made)?;
-            self.contents.keep(u64::from(at), &made);
+            self.keep(at, [&[], &made, &[]])?;
             content = made;
         }
         Ok(content)
@@ -239,13 +209,13 @@ impl Import {
     fn load_first(&mut self, store: &mut Store, position: u32) -> Result<Vec<u8>> {
         let (header, bytes) = self.unpack(store, position)?;
         let Form::RefDelta(oid) = header.form else {
-            self.contents.keep(u64::from(position), &bytes);
+            self.keep(position, [&[], &bytes, &[]])?;
             return Ok(bytes);
         };
         let place = store.find(&oid)?.ok_or(Error::MissingBase)?;
         let mut made = Vec::new();
         Delta::read(&bytes)?.apply(&store.read(place)?.1, &mut made)?;
-        self.contents.keep(u64::from(position), &made);
+        self.keep(position, [&[], &made, &[]])?;
         Ok(made)
     }
 
@@ -312,6 +282,7 @@ impl Import {
             self.state = State::Resolving { order, next };
             return Ok(());
         }
+        self.name_waiting()?;
         let before = self.pending.len();
         let entries = &self.entries;
         self.pending.retain(|at| entries.id(*at).is_none());
@@ -332,12 +303,12 @@ impl Import {
         if entry.base == Base::Unknown {
             let (header, _) = self.unpack(store, position)?;
             let Form::RefDelta(oid) = header.form else { return Err(Error::Corrupt) };
-            let Some(base) = self.position(&oid) else { return Ok(1) };
+            let Some(base) = self.seen(&oid)? else { return Ok(1) };
             entry.base = Base::Inside(base);
         }
         if let Base::Inside(base) = entry.base {
             let base = self.entries.get(base)?;
-            if base.id.is_none() {
+            if !base.is_made {
                 return Ok(1);
             }
             (entry.kind, entry.depth) = (base.kind, base.depth + 1);
