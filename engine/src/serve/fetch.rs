@@ -15,12 +15,17 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub const ADVERTISE: &[u8] = b"=shallow wait-for-done";
-pub const OFFERS: &[Offer] =
-    &[(Key::AllowFilter, b" filter"), (Key::AllowSidebandAll, b" sideband-all")];
+pub const OFFERS: &[Offer] = &[
+    (Key::AllowFilter, b" filter"),
+    (Key::AllowRef, b" ref-in-want"),
+    (Key::AllowSidebandAll, b" sideband-all"),
+];
 
 #[derive(Default)]
 pub struct Fetch {
     pub wants: Vec<Oid>,
+    /// Wants by name: what they hold, and a name.
+    wanted: Vec<(Oid, Vec<u8>)>,
     /// Haves that the store has, in the order of asking.
     pub commons: Vec<Oid>,
     has_haves: bool,
@@ -50,6 +55,19 @@ impl Fetch {
             b"want" => {
                 let Some(oid) = self.on_want(store, rest, out)? else { return Ok(None) };
                 self.wants.push(oid);
+            }
+            b"want-ref" if store.is_set(Key::AllowRef) => {
+                let head = store.head().to_vec();
+                let name = if rest == b"HEAD" { &head } else { rest };
+                let Some(Target::Direct { oid, .. }) = store.find_ref(name)? else {
+                    write_error(out, &[b"unknown ref ", rest]);
+                    return Ok(None);
+                };
+                if self.wants.len() >= WANTS_MAX {
+                    return Err(Error::TooLarge);
+                }
+                self.wants.push(oid);
+                self.wanted.push((oid, rest.to_vec()));
             }
             b"have" => self.on_have(store, rest)?,
             b"done" => self.done = true,
@@ -196,6 +214,13 @@ impl Answer {
             State::Check => State::Acknowledge,
             State::Acknowledge => self.acknowledge(store, out)?,
             State::Pack => {
+                if !self.ask.wanted.is_empty() {
+                    line::write(out, &[self.band(), b"wanted-refs\n"]);
+                    for (oid, name) in &self.ask.wanted {
+                        line::write(out, &[self.band(), &oid.to_hex(), b" ", name, b"\n"]);
+                    }
+                    line::delim(out);
+                }
                 let cut = self.ask.cut(store)?;
                 if let Some(cut) = cut.as_ref().filter(|_| self.ask.deepen.is_set()) {
                     line::write(out, &[self.band(), b"shallow-info\n"]);

@@ -5,6 +5,7 @@ pub mod admin;
 mod advert;
 mod fetch;
 mod ls_refs;
+mod object_info;
 mod receive;
 mod refs_check;
 mod sender;

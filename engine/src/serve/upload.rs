@@ -21,6 +21,7 @@ pub struct Upload {
     frame: Frame,
     /// The pack may go out without a `done`.
     no_done: bool,
+    can_filter: bool,
     cut: Option<Cut>,
     /// Haves of the round: some are common, some are not.
     round: Round,
@@ -61,6 +62,7 @@ impl Upload {
             acks: Acks::First,
             frame: Frame::Bare,
             no_done: false,
+            can_filter: false,
             cut: None,
             round: Round::default(),
             last: None,
@@ -128,6 +130,11 @@ impl Upload {
         };
         let Some(rest) = text.strip_prefix(b"want ") else {
             let (word, rest) = settings::cut(text, b' ');
+            if word == b"filter" && !self.can_filter {
+                write_error(out, &[b"upload-pack: filtering capability not negotiated"]);
+                self.state = State::Done;
+                return Ok(());
+            }
             match self.ask.on_bound(store, word, rest, out)? {
                 Some(true) => {}
                 Some(false) => {
@@ -169,6 +176,7 @@ impl Upload {
             self.frame = Frame::SMALL;
         }
         self.no_done = has(b"no-done");
+        self.can_filter = has(b"filter");
         self.ask.thin = has(b"thin-pack");
         self.ask.ofs_delta = has(b"ofs-delta");
         self.ask.no_progress = has(b"no-progress");

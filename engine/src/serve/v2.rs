@@ -2,6 +2,7 @@
 
 use super::fetch::{self, Fetch};
 use super::ls_refs::{self, LsRefs};
+use super::object_info::Info;
 use super::{Lines, Progress, write_error};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -15,6 +16,8 @@ struct Command {
     name: &'static [u8],
     advertise: &'static [u8],
     offers: &'static [Offer],
+    /// Without this setting it is no command.
+    needs: Option<Key>,
     begin: fn() -> Ask,
 }
 
@@ -23,13 +26,22 @@ const COMMANDS: &[Command] = &[
         name: b"ls-refs",
         advertise: ls_refs::ADVERTISE,
         offers: &[],
+        needs: None,
         begin: || Ask::LsRefs(LsRefs::default()),
     },
     Command {
         name: b"fetch",
         advertise: fetch::ADVERTISE,
         offers: fetch::OFFERS,
+        needs: None,
         begin: || Ask::Fetch(Fetch::default()),
+    },
+    Command {
+        name: b"object-info",
+        advertise: b"",
+        offers: &[],
+        needs: Some(Key::AdvertiseInfo),
+        begin: || Ask::Info(Info::default()),
     },
 ];
 
@@ -37,6 +49,7 @@ const COMMANDS: &[Command] = &[
 enum Ask {
     LsRefs(LsRefs),
     Fetch(Fetch),
+    Info(Info),
 }
 
 pub struct V2 {
@@ -49,6 +62,7 @@ enum State {
     Arguments(Ask),
     LsRefs(ls_refs::Answer),
     Fetch(fetch::Answer),
+    Info(Info),
     Done,
 }
 
@@ -56,7 +70,7 @@ enum State {
 pub fn advertise(store: &Store, session_id: &[u8], out: &mut Vec<u8>) {
     line::write(out, &[b"version 2\n"]);
     line::write(out, &[b"agent=", AGENT, b"\n"]);
-    for command in COMMANDS {
+    for command in COMMANDS.iter().filter(|command| command.is_known(store)) {
         let mut words = [command.name, command.advertise].concat();
         store.offer(command.offers, &mut words);
         line::write(out, &[&words, b"\n"]);
@@ -67,6 +81,12 @@ pub fn advertise(store: &Store, session_id: &[u8], out: &mut Vec<u8>) {
         line::write(out, &[b"session-id=", session_id, b"\n"]);
     }
     line::flush(out);
+}
+
+impl Command {
+    fn is_known(&self, store: &Store) -> bool {
+        self.needs.is_none_or(|key| store.is_set(key))
+    }
 }
 
 impl V2 {
@@ -92,6 +112,7 @@ impl V2 {
             State::Command(_) | State::Arguments(_) => return Err(Error::CutShort),
             State::LsRefs(answer) => answer.pump(store, out)?,
             State::Fetch(answer) => answer.pump(store, out)?,
+            State::Info(info) => info.pump(store, out)?,
             State::Done => true,
         };
         if is_over {
@@ -117,7 +138,7 @@ impl V2 {
     fn progress(&self) -> Progress {
         match self.state {
             State::Command(_) | State::Arguments(_) => Progress::Hungry,
-            State::LsRefs(_) | State::Fetch(_) => Progress::Busy,
+            State::LsRefs(_) | State::Fetch(_) | State::Info(_) => Progress::Busy,
             State::Done => Progress::Done,
         }
     }
@@ -146,12 +167,11 @@ impl State {
             (State::Arguments(mut ask), Line::Data(_)) => {
                 let text = line.text().unwrap_or_default();
                 let is_known = match &mut ask {
-                    Ask::LsRefs(ask) => ask.on_argument(text),
-                    Ask::Fetch(ask) => match ask.on_argument(store, text, out)? {
-                        Some(is_known) => is_known,
-                        None => return Ok(State::Done),
-                    },
+                    Ask::LsRefs(ask) => Some(ask.on_argument(text)),
+                    Ask::Fetch(ask) => ask.on_argument(store, text, out)?,
+                    Ask::Info(ask) => ask.on_argument(store, text, out)?,
                 };
+                let Some(is_known) = is_known else { return Ok(State::Done) };
                 if !is_known {
                     write_error(out, &[b"unexpected line: '", text, b"'"]);
                     return Ok(State::Done);
@@ -179,8 +199,8 @@ fn on_capability(
             );
         }
         b"command" => match COMMANDS.iter().find(|command| command.name == value) {
-            Some(command) => return Ok(Some(Some((command.begin)()))),
-            None => write_error(out, &[b"invalid command '", value, b"'"]),
+            Some(command) if command.is_known(store) => return Ok(Some(Some((command.begin)()))),
+            _ => write_error(out, &[b"invalid command '", value, b"'"]),
         },
         b"object-format" if value != store.format().name().as_bytes() => {
             let ours = store.format().name().as_bytes();
@@ -198,6 +218,7 @@ impl Ask {
         Ok(match self {
             Ask::LsRefs(ask) => State::LsRefs(ask.answer()),
             Ask::Fetch(ask) => State::Fetch(ask.answer(store)?),
+            Ask::Info(info) => State::Info(info),
         })
     }
 }

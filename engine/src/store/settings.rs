@@ -28,8 +28,10 @@ keys! {
     AdvertiseAtomic "receive.advertiseAtomic=true"
     AdvertiseOptions "receive.advertisePushOptions=true"
     AdvertiseSession "transfer.advertiseSID=true"
+    AdvertiseInfo "transfer.advertiseObjectInfo=false"
     AllowFilter "uploadpack.allowFilter=true"
     AllowSidebandAll "uploadpack.allowSidebandAll=true"
+    AllowRef "uploadpack.allowRefInWant=false"
     AllowReachable "uploadpack.allowReachableSHA1InWant=true"
     AllowTip "uploadpack.allowTipSHA1InWant=true"
 }
