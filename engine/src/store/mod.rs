@@ -38,6 +38,8 @@ pub struct Store<'h> {
     manifest: Manifest,
     /// The manifest's row as it was read: what the next commit expects.
     manifest_row: Vec<u8>,
+    /// Settings that bind who is calling.
+    rules: Vec<u8>,
     index_rows: Rows,
     data_rows: Rows,
     contents: Ring,
@@ -74,6 +76,7 @@ impl<'h> Store<'h> {
             format: found.manifest.format,
             manifest: found.manifest,
             manifest_row: found.row,
+            rules: Vec::new(),
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
             contents: Ring::new(RING_MAX),

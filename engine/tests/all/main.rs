@@ -6,6 +6,7 @@ mod cost;
 mod git;
 mod http;
 mod journeys;
+mod policy;
 mod server;
 mod store;
 mod whole;
