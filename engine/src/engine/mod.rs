@@ -92,7 +92,7 @@ impl<'h> Engine<'h> {
             Ok(Some(found)) => match route(&request) {
                 Ok((session, content_type)) => {
                     let state = State::Session { session: Box::new(session), content_type };
-                    let mut store = Store::new(host, found);
+                    let mut store = Store::new(host, found).at(request.time);
                     store.bind(cut(&request.caller, b'\n').1);
                     let (out, time) = (Vec::new(), request.time);
                     return Some(Engine { store, state, out, is_silent: true, waited: 0, time });

@@ -34,6 +34,8 @@ use rows::Rows;
 /// One repository during one request. Wraps the host; rooms above see no row.
 pub struct Store<'h> {
     host: &'h mut dyn Host,
+    /// Seconds since 1970.
+    time: u64,
     format: Format,
     manifest: Manifest,
     /// The manifest's row as it was read: what the next commit expects.
@@ -73,6 +75,7 @@ impl<'h> Store<'h> {
     pub fn new(host: &'h mut dyn Host, found: Found) -> Store<'h> {
         Store {
             host,
+            time: 0,
             format: found.manifest.format,
             manifest: found.manifest,
             manifest_row: found.row,
@@ -90,6 +93,11 @@ impl<'h> Store<'h> {
         let manifest = Manifest::new(format, head).write();
         let expect = Expect { key: keys::MANIFEST, value: None };
         host.commit(&[expect], &[Write { key: keys::MANIFEST, value: Some(&manifest) }])
+    }
+
+    /// The same at a time, in seconds since 1970.
+    pub fn at(self, time: u64) -> Store<'h> {
+        Store { time, ..self }
     }
 
     pub fn format(&self) -> Format {

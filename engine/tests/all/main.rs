@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod cost;
+mod crash;
 mod git;
 mod http;
 mod journeys;
