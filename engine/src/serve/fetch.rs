@@ -1,7 +1,7 @@
 //! v2 `fetch` (gitprotocol-v2, "fetch").
 
 use super::sender::Sender;
-use super::{Service, admits, write_error};
+use super::{admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{HAVES_MAX, WANTS_MAX};
@@ -59,9 +59,7 @@ impl Fetch {
             b"want-ref" if store.is_set(Key::AllowRef) => {
                 let head = store.head().to_vec();
                 let name = if rest == b"HEAD" { &head } else { rest };
-                let is_hidden = store.covers(Service::UploadPack.hidden(), name);
-                let found = store.find_ref(name)?.filter(|_| !is_hidden);
-                let Some(Target::Direct { oid, .. }) = found else {
+                let Some(Target::Direct { oid, .. }) = store.find_ref(name)? else {
                     write_error(out, &[b"unknown ref ", rest]);
                     return Ok(None);
                 };
@@ -176,6 +174,9 @@ impl Fetch {
         if self.shallow.is_empty() && !self.deepen.is_set() {
             return Ok(None);
         }
+        if self.deepen.count.is_some() && self.deepen.is_by_commits() {
+            return Err(Error::BadRequest);
+        }
         Cut::new(store, &self.wants, &self.shallow, &self.deepen).map(Some)
     }
 }
@@ -224,7 +225,7 @@ impl Answer {
                     line::delim(out);
                 }
                 let cut = self.ask.cut(store)?;
-                if let Some(cut) = cut.as_ref().filter(|_| self.ask.deepen.is_set()) {
+                if let Some(cut) = &cut {
                     line::write(out, &[self.band(), b"shallow-info\n"]);
                     write_cut(cut, self.band(), out);
                     line::delim(out);

@@ -153,7 +153,8 @@ fn add_pack<'a>(
     if manifest.packs.len() >= PACKS_MAX {
         return Err(Error::RepositoryFull);
     }
-    let number = manifest.list(import.stage().number())?;
+    let number = import.stage().number().unwrap_or(manifest.next_pack);
+    manifest.next_pack = manifest.next_pack.max(number + 1);
     manifest.is_tight &= import.is_tight(tips);
     pages.extend(import.stage().pages(number));
     manifest.packs.push(import.pack(number)?);

@@ -39,7 +39,12 @@ const INFINITE: u32 = 0x7fff_ffff;
 
 impl Deepen {
     pub fn is_set(&self) -> bool {
-        self.count.is_some() || self.since.is_some() || !self.not.is_empty()
+        self.count.is_some() || self.is_by_commits()
+    }
+
+    /// By the commits themselves; that does not go with a number of them.
+    pub fn is_by_commits(&self) -> bool {
+        self.since.is_some() || !self.not.is_empty()
     }
 }
 

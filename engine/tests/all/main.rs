@@ -3,11 +3,9 @@
 mod check;
 mod client;
 mod cost;
-mod crash;
 mod git;
 mod http;
 mod journeys;
-mod policy;
 mod server;
 mod store;
 mod whole;
