@@ -16,10 +16,12 @@
 //! < ...                          any lines
 //! <1 text, <3 text               a line within that side-band
 //! <2                             something was told in band 2, which is skipped else
+//! <2 text                        these words were, or stand in the report
 //! <quiet                         nothing was
 //! <pack WORDS REVISIONS          a pack with just these objects: see `pack::check`
 //! unordered                      the lines of the answer may come in any order
 //! then REF REVISION              what ls-remote shows afterwards; `none`: no such ref
+//! pending: REASON                only git is held to it so far
 //! deviation: REASON              what gitcell answers instead, and why
 //! ```
 //!
@@ -36,6 +38,7 @@ pub struct Case {
     pub fixture: String,
     pub settings: Vec<(String, String)>,
     pub exchanges: Vec<Exchange>,
+    pub pending: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +76,7 @@ impl Case {
             fixture: String::new(),
             settings: Vec::new(),
             exchanges: Vec::new(),
+            pending: None,
         };
         for (at, line) in text.lines().enumerate() {
             case.line(line).with_context(|| format!("{name}.case, line {}: {line}", at + 1))?;
@@ -98,6 +102,7 @@ impl Case {
         match word {
             "" => {}
             "repo" => self.fixture = rest.to_string(),
+            "pending:" => self.pending = Some(rest.to_string()),
             "set" if self.exchanges.is_empty() => {
                 let (key, value) = rest.split_once(' ').context("set KEY VALUE")?;
                 self.settings.push((key.to_string(), value.to_string()));

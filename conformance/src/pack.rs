@@ -14,7 +14,14 @@ use std::path::Path;
 /// - before that `thin`, `ofs` (offset deltas), `empty`; `cut:N` drops the last N bytes, `flip:N`
 ///   changes the byte at N (from the end, if negative) and leaves the checksum, `count:N` sets the
 ///   number of objects and `version:N` the version, with a right checksum.
+/// - `made` and entries: see `made::make`.
 pub fn make(fixture: &Fixture, words: &str) -> Result<Vec<u8>> {
+    let oid = |revision: &str| fixture.oid(revision);
+    if let Some(entries) = words.strip_prefix("made ") {
+        let entries: Result<Vec<String>> =
+            entries.split_whitespace().map(|word| fill(word, &oid)).collect();
+        return crate::made::make(fixture, &entries?);
+    }
     let mut words: Vec<&str> = words.split_whitespace().collect();
     let mut arguments = vec!["pack-objects", "--stdout", "--quiet", "--threads=1", "--revs"];
     let mut edits = Vec::new();
@@ -33,7 +40,7 @@ pub fn make(fixture: &Fixture, words: &str) -> Result<Vec<u8>> {
     }
     let mut input = String::new();
     for word in words {
-        input.push_str(&fill(word, &|revision| fixture.oid(revision))?);
+        input.push_str(&fill(word, &oid)?);
         input.push('\n');
     }
     let mut pack = run_with(git(&fixture.workshop, &arguments), input.as_bytes())?;
@@ -65,7 +72,7 @@ fn change(pack: &mut Vec<u8>, name: &str, value: i64) -> Result<()> {
 }
 
 /// Git computes it: a blob's id is the SHA-1 of a head and the content, so this asks a plain tool.
-fn sha1(bytes: &[u8]) -> Result<Vec<u8>> {
+pub fn sha1(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut command = std::process::Command::new("sha1sum");
     command.current_dir("/");
     let printed = run_with(command, bytes)?;
@@ -88,7 +95,7 @@ pub fn check(fixture: &Fixture, pack: &[u8], words: &str, folder: &Path) -> Resu
     let flags = words.iter().take_while(|word| FLAGS.contains(word)).count();
     let (flags, rest) = words.split_at(flags);
     let has = |flag| flags.contains(&flag);
-    let kinds = kinds(pack)?;
+    let kinds = kinds(pack, fixture.id_size())?;
     ensure!(
         !has("noofs") || !kinds.contains(&6),
         "the pack has offset deltas, which nobody asked for"
@@ -126,6 +133,9 @@ fn contents(fixture: &Fixture, pack: &[u8], folder: &Path) -> Result<(Vec<String
     let _ = std::fs::remove_dir_all(&objects);
     std::fs::create_dir_all(objects.join("pack"))?;
     let mut command = git(&fixture.workshop, &["index-pack", "--stdin", "--fix-thin"]);
+    if fixture.id_size() == 32 {
+        command.arg("--object-format=sha256");
+    }
     command.env("GIT_OBJECT_DIRECTORY", &objects);
     command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", fixture.workshop.join("objects"));
     run_with(command, pack)?;
@@ -136,12 +146,13 @@ fn contents(fixture: &Fixture, pack: &[u8], folder: &Path) -> Result<(Vec<String
         if path.extension().is_none_or(|ending| ending != "idx") {
             continue;
         }
-        let listed = run_with(git(folder, &["show-index"]), &std::fs::read(&path)?)?;
+        let listed =
+            run_with(git(folder, &["show-index", fixture.format()]), &std::fs::read(&path)?)?;
         for line in String::from_utf8(listed)?.lines() {
             let mut words = line.split(' ');
             let (offset, oid) = (words.next().context("offset")?, words.next().context("id")?);
             // What git appended to complete a thin pack stands after the pack's own end.
-            if offset.parse::<usize>()? < pack.len() - 20 {
+            if offset.parse::<usize>()? < pack.len() - fixture.id_size() {
                 oids.push(oid.to_string());
             } else {
                 is_thin = true;
@@ -153,7 +164,7 @@ fn contents(fixture: &Fixture, pack: &[u8], folder: &Path) -> Result<(Vec<String
 }
 
 /// The kind of each entry, as the pack format numbers them: 6 and 7 are deltas.
-pub fn kinds(pack: &[u8]) -> Result<Vec<u8>> {
+pub fn kinds(pack: &[u8], id_size: usize) -> Result<Vec<u8>> {
     let count = u32::from_be_bytes(pack.get(8..12).context("a head")?.try_into()?);
     let mut kinds = Vec::new();
     let mut at = 12;
@@ -170,12 +181,12 @@ pub fn kinds(pack: &[u8]) -> Result<Vec<u8>> {
         }
         match kind {
             6 => while next(&mut at)? & 0x80 != 0 {},
-            7 => at += 20,
+            7 => at += id_size,
             _ => {}
         }
         at += inflated(pack.get(at..).context("the pack is cut short")?)?;
     }
-    ensure!(at + 20 == pack.len(), "the pack has bytes after its last entry");
+    ensure!(at + id_size == pack.len(), "the pack has bytes after its last entry");
     Ok(kinds)
 }
 

@@ -117,6 +117,12 @@ fn compare_lines(expected: &Expected, answer: &Lines, fixture: &Fixture) -> Resu
                 let told = String::from_utf8_lossy(&answer.progress);
                 ensure!(told.is_empty(), "<quiet expected, it told {told:?}");
             }
+            line if line.starts_with("<2 ") => {
+                let words = fill(&line[3..], &|revision| fixture.oid(revision))?;
+                let mut told = String::from_utf8_lossy(&answer.progress).into_owned();
+                told.push_str(&answer.lines.join("\n"));
+                ensure!(told.contains(&words), "<2 {words} expected, it told {told:?}");
+            }
             "<2" => ensure!(!answer.progress.is_empty(), "<2 expected, it told nothing"),
             line if line.starts_with("<pack") => wanted.push("<pack".to_string()),
             line => {

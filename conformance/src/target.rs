@@ -94,21 +94,26 @@ impl Target {
         Ok(())
     }
 
-    /// An empty repository whose HEAD is the branch `head`: its path on the server.
+    /// An empty repository whose HEAD is the branch `head`: its path on the server. Its ids are of
+    /// SHA-256 if its name says so.
     pub fn create(&self, name: &str, head: &str) -> Result<String> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let branch = head.trim_start_matches("refs/heads/");
+        let format = if name.contains("sha256") { "sha256" } else { "sha1" };
         match self.kind {
             Kind::Git => {
                 let path = format!("/all/{name}-{number}.git");
                 let folder = &path[1..];
-                run(git(&self.folder, &["init", "--quiet", "--bare", "-b", branch, folder]))?;
+                let format = format!("--object-format={format}");
+                let words = ["init", "--quiet", "--bare", &format, "-b", branch, folder];
+                run(git(&self.folder, &words))?;
                 Ok(path)
             }
             Kind::Native => {
                 let own = format!("all/{name}-{number}");
                 let mut command = Command::new(binary()?);
-                command.args(["repo", "create", &own, "--default-branch", branch, "--data"]);
+                command.args(["repo", "create", &own, "--object-format", format]);
+                command.args(["--default-branch", branch, "--data"]);
                 command.arg(self.folder.join("data")).current_dir(&self.folder);
                 run(command).context("gitcell repo create")?;
                 Ok(format!("/{own}.git"))
@@ -116,7 +121,8 @@ impl Target {
             // A run's own names: the server keeps what earlier runs made.
             Kind::Workers => {
                 let path = format!("/all/{name}-{}-{number}.git", std::process::id());
-                let create = format!("{path}/-/create?default-branch={branch}");
+                let create =
+                    format!("{path}/-/create?object-format={format}&default-branch={branch}");
                 let answer = send(self.address(), "POST", &create, &[], b"")?;
                 ensure!(answer.status == 201, "{create}: {}", answer.status);
                 Ok(path)
