@@ -65,6 +65,10 @@ pub const ANCESTORS_MAX: usize = 20_000;
 pub const SMALL_PACKS_MAX: usize = 16;
 /// Rows of packs that were merged stay so long for those who still read them.
 pub const GRACE_SECONDS: u64 = 3600;
+/// A push that takes longer than this may find its rows deleted, and is then refused.
+pub const STAGED_SECONDS: u64 = 24 * 3600;
+/// Packs that wait for their deletion, and pushes under way.
+pub const RETIRED_MAX: usize = 10_000;
 /// Lines of a request, all told: 100,000 refs can be pushed at once, and then some.
 pub const LINES_MAX: usize = 250_000;
 /// Haves of a client that are kept, and its wants.

@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::limits::{EMIT_MAX, MERGE_MAX, PUMPS_MAX};
 use crate::serve::admin::{Created, create};
 use crate::serve::{Admin, Session};
+use crate::store::settings::cut;
 use crate::store::{Found, Store};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -38,6 +39,7 @@ pub struct Request {
     pub headers: Vec<Header>,
     pub time: u64,
     pub id: Vec<u8>,
+    /// Who is calling, then lines of what binds them.
     pub caller: Vec<u8>,
     pub access: Access,
     pub size_max: u64,
@@ -90,7 +92,8 @@ impl<'h> Engine<'h> {
             Ok(Some(found)) => match route(&request) {
                 Ok((session, content_type)) => {
                     let state = State::Session { session: Box::new(session), content_type };
-                    let store = Store::new(host, found);
+                    let mut store = Store::new(host, found).at(request.time);
+                    store.bind(cut(&request.caller, b'\n').1);
                     let (out, time) = (Vec::new(), request.time);
                     return Some(Engine { store, state, out, is_silent: true, waited: 0, time });
                 }

@@ -4,6 +4,7 @@
 use super::{Access, Request};
 use crate::error::Error;
 use crate::serve::{Admin, Advert, Caller, Receive, Service, Session, Upload, V2, caps};
+use crate::store::settings::cut;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -97,7 +98,7 @@ pub fn route(request: &Request) -> Result<(Session, Vec<u8>), Refusal> {
         Service::UploadPack => Session::Upload(Upload::new()),
         Service::ReceivePack => Session::Receive(Box::new(Receive::new(Caller {
             time: request.time,
-            name: request.caller.clone(),
+            name: cut(&request.caller, b'\n').0.to_vec(),
             size_max: request.size_max,
         }))),
     };

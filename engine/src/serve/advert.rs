@@ -76,6 +76,9 @@ impl Advert {
                     self.end(store, out);
                 }
                 for found in &refs {
+                    if store.covers(self.service.hidden(), &found.name) {
+                        continue;
+                    }
                     let Target::Direct { oid, peeled } = &found.target else { continue };
                     self.write(store, oid, &found.name, None, out);
                     if let (Some(peeled), Service::UploadPack) = (peeled, self.service) {

@@ -1,7 +1,7 @@
 //! v2 `fetch` (gitprotocol-v2, "fetch").
 
 use super::sender::Sender;
-use super::{admits, write_error};
+use super::{Service, admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{HAVES_MAX, WANTS_MAX};
@@ -59,7 +59,9 @@ impl Fetch {
             b"want-ref" if store.is_set(Key::AllowRef) => {
                 let head = store.head().to_vec();
                 let name = if rest == b"HEAD" { &head } else { rest };
-                let Some(Target::Direct { oid, .. }) = store.find_ref(name)? else {
+                let is_hidden = store.covers(Service::UploadPack.hidden(), name);
+                let found = store.find_ref(name)?.filter(|_| !is_hidden);
+                let Some(Target::Direct { oid, .. }) = found else {
                     write_error(out, &[b"unknown ref ", rest]);
                     return Ok(None);
                 };

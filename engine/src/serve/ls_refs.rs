@@ -1,5 +1,6 @@
 //! v2 `ls-refs` (gitprotocol-v2, "ls-refs").
 
+use super::Service;
 use crate::error::Result;
 use crate::hash::Oid;
 use crate::limits::PREFIXES_MAX;
@@ -87,6 +88,9 @@ impl Answer {
             }
         }
         for Ref { name, target } in &refs {
+            if store.covers(Service::UploadPack.hidden(), name) {
+                continue;
+            }
             match target {
                 Target::Direct { oid, peeled } => self.write(oid, name, &[], peeled.as_ref(), out),
                 Target::Symbolic(_) => {}

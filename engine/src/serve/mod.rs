@@ -22,7 +22,7 @@ pub use v2::V2;
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::LINES_MAX;
-use crate::store::Store;
+use crate::store::{Key, Store};
 use crate::walk;
 use crate::wire::line::{self, Line};
 use alloc::boxed::Box;
@@ -50,6 +50,14 @@ impl Service {
         match self {
             Service::UploadPack => b"upload-pack",
             Service::ReceivePack => b"receive-pack",
+        }
+    }
+
+    /// The settings that say which refs it does not show.
+    pub fn hidden(self) -> &'static [Key] {
+        match self {
+            Service::UploadPack => &[Key::HideAll, Key::HideUpload],
+            Service::ReceivePack => &[Key::HideAll, Key::HideReceive],
         }
     }
 
@@ -157,7 +165,12 @@ fn write_error(out: &mut Vec<u8>, parts: &[&[u8]]) {
 
 /// Checks that refs lead to all wants; if not, writes what git writes and answers false.
 fn admits(store: &mut Store, wants: &[Oid], out: &mut Vec<u8>) -> Result<bool> {
-    let Some(oid) = walk::first_unreachable(store, wants)? else { return Ok(true) };
+    if store.is_set(Key::AllowAny) {
+        return Ok(true);
+    }
+    let shows = store.is_set(Key::AllowTip) || store.is_set(Key::AllowReachable);
+    let hidden = if shows { &[] } else { Service::UploadPack.hidden() };
+    let Some(oid) = walk::first_unreachable(store, wants, hidden)? else { return Ok(true) };
     write_error(out, &[b"upload-pack: not our ref ", &oid.to_hex()]);
     Ok(false)
 }

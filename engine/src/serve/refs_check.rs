@@ -1,5 +1,6 @@
 //! Which of a push's commands may be done; refusals in git's own words (receive-pack).
 
+use super::Service;
 use crate::error::Result;
 use crate::hash::Oid;
 use crate::object::Kind;
@@ -71,6 +72,15 @@ fn refusal(
     if !refname::is_valid(name) || (command.new.is_some() && !has_levels) {
         return Ok(Some(b"funny refname"));
     }
+    if store.covers(Service::ReceivePack.hidden(), name) {
+        return Ok(Some(match command.new {
+            Some(_) => b"deny updating a hidden ref",
+            None => b"deny deleting a hidden ref",
+        }));
+    }
+    if let Some(denial) = denial(store, command) {
+        return Ok(Some(denial));
+    }
     let Some(new) = &command.new else {
         if command.old.is_none() {
             return Ok(None);
@@ -92,8 +102,8 @@ fn refusal(
         Some(kind) if kind != Kind::Commit && name.starts_with(HEADS) => Some(FAILED),
         Some(_) => match &command.old {
             Some(old)
-                if store.is_set(Key::DenyForce)
-                    && name.starts_with(HEADS)
+                if (store.covers(&[Key::DenyRefForce], name)
+                    || store.is_set(Key::DenyForce) && name.starts_with(HEADS))
                     && !is_fast_forward(store, import, old, new)? =>
             {
                 Some(b"non-fast-forward")
@@ -101,6 +111,22 @@ fn refusal(
             _ => None,
         },
     })
+}
+
+/// What the repository's policy, or the caller's, has against a command.
+fn denial(store: &Store, command: &Command) -> Option<&'static [u8]> {
+    if store.is_set(Key::ReadOnly) {
+        return Some(b"the repository is read-only");
+    }
+    let (key, text): (Key, &[u8]) = match (command.old, command.new) {
+        (None, _) => (Key::DenyRefCreate, b"creation of this ref is prohibited"),
+        (_, None) => (Key::DenyRefDelete, b"deletion of this ref is prohibited"),
+        _ => (Key::DenyRefWrite, b""),
+    };
+    let refusals: [(Key, &'static [u8]); 2] =
+        [(Key::DenyRefWrite, b"this ref is not to be written"), (key, text)];
+    let found = refusals.iter().find(|(key, _)| store.covers(&[*key], &command.name));
+    found.map(|(_, text)| *text)
 }
 
 /// Commands that cannot be done beside another one: a ref named twice, or one that is another's

@@ -37,6 +37,9 @@ pub enum Part {
     Spill = b's',
 }
 
+/// Bytes that the keys of one pack's rows begin with.
+pub const PACK_SIZE: usize = 6;
+
 /// `p/<pack, 4 bytes><part, 1 byte><page, 4 bytes>`: immutable.
 pub fn page(pack: u32, part: Part, page: u32) -> [u8; 11] {
     let mut key = *b"p/0000x0000";

@@ -21,16 +21,22 @@ pub struct Pack {
     pub firsts: Vec<u64>,
 }
 
-/// A pack that is no longer listed: its rows stay for those who still read them.
+/// A pack that is no longer listed: its rows stay for those who still read them. Or one that is not
+/// listed yet, whose rows are staged.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Retired {
     pub number: u32,
-    /// Seconds since 1970.
+    /// Seconds since 1970: when it was retired, or when nobody can still be staging it.
     pub time: u64,
-    /// Rows of data, of ids and of records.
+    /// Rows of data, of ids and of records; `CLAIMED` or `CONDEMNED`.
     pub rows: [u32; 3],
 }
+
+/// Rows are being staged: nobody knows yet how many.
+pub const CLAIMED: [u32; 3] = [0; 3];
+/// The request that staged them has died, and can no longer list them; they are being deleted.
+pub const CONDEMNED: [u32; 3] = [0, 0, 1];
 
 impl Retired {
     pub fn new(pack: &Pack, time: u64) -> Retired {
@@ -81,6 +87,18 @@ impl Manifest {
     /// Bytes that the packs' entries take together.
     pub fn size(&self) -> u64 {
         self.packs.iter().map(|pack| pack.size).sum()
+    }
+
+    /// The number under which a pack is to be listed: what its rows were staged under, if that is
+    /// still claimed, or the next one.
+    pub fn list(&mut self, claimed: Option<u32>) -> Result<u32> {
+        let Some(number) = claimed else {
+            self.next_pack += 1;
+            return Ok(self.next_pack - 1);
+        };
+        let is_it = |other: &Retired| other.number == number && other.rows == CLAIMED;
+        self.retired.remove(self.retired.iter().position(is_it).ok_or(Error::Busy)?);
+        Ok(number)
     }
 
     pub fn write(&self) -> Vec<u8> {

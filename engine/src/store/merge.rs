@@ -1,13 +1,13 @@
 //! Many packs become one, by copying: their entries follow each other, so distances between them
 //! stay right; only the index is made anew. Knows no content.
 
-use super::keys::{Part, SMALL_COUNT};
-use super::manifest::{Pack, Retired};
+use super::keys::{self, Part, SMALL_COUNT};
+use super::manifest::{CLAIMED, CONDEMNED, Pack, Retired};
 use super::stage::{Source, Stage};
 use super::{Place, Store};
 use crate::error::{Error, Result};
 use crate::host::Write;
-use crate::limits::{CLAIMS_MAX, ROW_MAX, STEP_MAX};
+use crate::limits::{CLAIMS_MAX, ROW_MAX, SCAN_MAX, STEP_MAX};
 use crate::pack::index::{self, Base, PAGE_COUNT, Record};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -189,8 +189,7 @@ impl Merge {
             if manifest.packs.get(self.slots.clone()) != Some(&self.packs) {
                 return Ok(());
             }
-            let number = self.stage.number().unwrap_or(manifest.next_pack);
-            manifest.next_pack = manifest.next_pack.max(number + 1);
+            let number = manifest.list(self.stage.number())?;
             let (count, size) = (self.count(), self.stage.size());
             let merged = Pack { number, count, size, trailer: None, firsts: self.firsts.clone() };
             manifest.packs.splice(self.slots.clone(), [merged]);
@@ -232,15 +231,25 @@ impl Store<'_> {
         self.manifest.packs.iter().map(|pack| (pack.count, pack.size))
     }
 
-    /// Deletes the rows of packs that were merged before `time`, some at a time. True: none is
-    /// left.
+    /// Deletes the rows of packs that were merged before `time`, and rows that were staged long
+    /// before it, some at a time. True: none is left.
     pub fn sweep(&mut self, before: u64) -> Result<bool> {
         let old = |retired: &Retired| retired.time < before;
         let Some(at) = self.manifest.retired.iter().position(old) else { return Ok(true) };
         let mut manifest = self.manifest.clone();
         let retired = manifest.retired.remove(at);
+        let mut staged = Vec::new();
+        if retired.rows == CLAIMED {
+            manifest.retired.push(Retired { rows: CONDEMNED, ..retired });
+        } else if retired.rows == CONDEMNED {
+            let prefix = &keys::page(retired.number, Part::Data, 0)[..keys::PACK_SIZE];
+            staged = self.host.scan(prefix, prefix, SCAN_MAX);
+            manifest.retired.extend((!staged.is_empty()).then_some(retired.clone()));
+        }
         let keys = retired.keys();
-        let writes = keys.iter().map(|key| Write { key, value: None });
+        let keys = keys.iter().map(<[u8; 11]>::as_slice);
+        let keys = keys.chain(staged.iter().map(|row| row.key.as_slice()));
+        let writes = keys.map(|key| Write { key, value: None });
         if !self.commit_manifest(manifest, Vec::new(), writes.collect()) {
             self.reload()?;
         }

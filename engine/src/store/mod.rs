@@ -34,10 +34,14 @@ use rows::Rows;
 /// One repository during one request. Wraps the host; rooms above see no row.
 pub struct Store<'h> {
     host: &'h mut dyn Host,
+    /// Seconds since 1970.
+    time: u64,
     format: Format,
     manifest: Manifest,
     /// The manifest's row as it was read: what the next commit expects.
     manifest_row: Vec<u8>,
+    /// Settings that bind who is calling.
+    rules: Vec<u8>,
     index_rows: Rows,
     data_rows: Rows,
     contents: Ring,
@@ -71,9 +75,11 @@ impl<'h> Store<'h> {
     pub fn new(host: &'h mut dyn Host, found: Found) -> Store<'h> {
         Store {
             host,
+            time: 0,
             format: found.manifest.format,
             manifest: found.manifest,
             manifest_row: found.row,
+            rules: Vec::new(),
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
             contents: Ring::new(RING_MAX),
@@ -87,6 +93,11 @@ impl<'h> Store<'h> {
         let manifest = Manifest::new(format, head).write();
         let expect = Expect { key: keys::MANIFEST, value: None };
         host.commit(&[expect], &[Write { key: keys::MANIFEST, value: Some(&manifest) }])
+    }
+
+    /// The same at a time, in seconds since 1970.
+    pub fn at(self, time: u64) -> Store<'h> {
+        Store { time, ..self }
     }
 
     pub fn format(&self) -> Format {

@@ -153,8 +153,7 @@ fn add_pack<'a>(
     if manifest.packs.len() >= PACKS_MAX {
         return Err(Error::RepositoryFull);
     }
-    let number = import.stage().number().unwrap_or(manifest.next_pack);
-    manifest.next_pack = manifest.next_pack.max(number + 1);
+    let number = manifest.list(import.stage().number())?;
     manifest.is_tight &= import.is_tight(tips);
     pages.extend(import.stage().pages(number));
     manifest.packs.push(import.pack(number)?);

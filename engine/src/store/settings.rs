@@ -15,7 +15,7 @@ macro_rules! keys {
         pub enum Key { $($key),* }
 
         /// Each setting and what it is where nothing is set, which suits a public forge. That also
-        /// says what it can be: `true` or `false`, a size, or a text.
+        /// says what it can be: `true` or `false`, a size, or patterns.
         const KEYS: &[&str] = &[$($line),*];
     };
 }
@@ -23,6 +23,14 @@ macro_rules! keys {
 keys! {
     DenyDeletes "receive.denyDeletes=false"
     DenyForce "receive.denyNonFastForwards=false"
+    HideReceive "receive.hideRefs="
+    HideUpload "uploadpack.hideRefs="
+    HideAll "transfer.hideRefs="
+    DenyRefCreate "gitcell.denyCreate="
+    DenyRefDelete "gitcell.denyDelete="
+    DenyRefForce "gitcell.denyForce="
+    DenyRefWrite "gitcell.denyWrite="
+    ReadOnly "gitcell.readOnly=false"
     FsckObjects "receive.fsckObjects=true"
     InputMax "receive.maxInputSize=0"
     AdvertiseAtomic "receive.advertiseAtomic=true"
@@ -32,6 +40,7 @@ keys! {
     AllowFilter "uploadpack.allowFilter=true"
     AllowSidebandAll "uploadpack.allowSidebandAll=true"
     AllowRef "uploadpack.allowRefInWant=false"
+    AllowAny "uploadpack.allowAnySHA1InWant=false"
     AllowReachable "uploadpack.allowReachableSHA1InWant=true"
     AllowTip "uploadpack.allowTipSHA1InWant=true"
 }
@@ -61,6 +70,33 @@ pub fn next<'a>(rest: &mut &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     None
 }
 
+/// Whether the last pattern that fits a ref's name, of all that these settings have, takes it: a
+/// name, a folder, or what is before a `*`; `!` leaves it out.
+fn covers(mut rest: &[u8], keys: &[Key], name: &[u8]) -> bool {
+    let mut is_covered = false;
+    while !rest.is_empty() {
+        let (line, after) = cut(rest, b'\n');
+        rest = after;
+        let (found, value) = cut(line, b'=');
+        if !keys.iter().any(|key| key.line().0 == found) {
+            continue;
+        }
+        let pattern = value.strip_prefix(b"!").unwrap_or(value);
+        // A namespace, which `^` looks behind, there is none.
+        let pattern = pattern.strip_prefix(b"^").unwrap_or(pattern);
+        let fits = match pattern.strip_suffix(b"*") {
+            Some(head) => name.starts_with(head),
+            None => name
+                .strip_prefix(pattern.strip_suffix(b"/").unwrap_or(pattern))
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))),
+        };
+        if fits {
+            is_covered = !value.starts_with(b"!");
+        }
+    }
+    is_covered
+}
+
 /// A setting's name as it is kept, and what it usually is. A fault that keeps an object from being
 /// read cannot be set.
 pub fn find(name: &[u8]) -> Result<(Vec<u8>, &'static [u8])> {
@@ -86,6 +122,7 @@ fn kept(usual: &[u8], value: &[u8]) -> Result<Vec<u8>> {
         Some(b't' | b'f') if is(&["true", "yes", "on", "1"]) => b"true".to_vec(),
         Some(b't' | b'f') if is(&["false", "no", "off", "0", ""]) => b"false".to_vec(),
         Some(b'0') => super::decimal(size(value)?, &mut [0; 20]).to_vec(),
+        None if !value.iter().any(u8::is_ascii_control) => value.to_vec(),
         Some(b'w') if is(&["error", "warn", "ignore"]) => value.to_ascii_lowercase(),
         _ => return Err(Error::BadSetting),
     })
@@ -113,7 +150,24 @@ pub fn number(digits: &[u8]) -> Result<u64> {
     if digits.is_empty() { Err(Error::BadRequest) } else { Ok(value) }
 }
 
+impl Key {
+    /// Its name, and what it usually is.
+    fn line(self) -> (&'static [u8], &'static [u8]) {
+        cut(KEYS.get(self as usize).map_or("", |line| line).as_bytes(), b'=')
+    }
+}
+
 impl Store<'_> {
+    /// Lines that bind who is calling, beside what is set.
+    pub fn bind(&mut self, rules: &[u8]) {
+        self.rules = rules.to_vec();
+    }
+
+    /// Whether a pattern of these settings, or of the caller's rules, covers a ref.
+    pub fn covers(&self, keys: &[Key], name: &[u8]) -> bool {
+        covers(self.settings(), keys, name) || covers(&self.rules, keys, name)
+    }
+
     /// All that is set, as lines.
     pub fn settings(&self) -> &[u8] {
         &self.manifest.settings
@@ -130,8 +184,7 @@ impl Store<'_> {
 
     /// What a setting is.
     pub fn setting(&self, key: Key) -> &[u8] {
-        let line = KEYS.get(key as usize).map_or("", |line| line);
-        let (name, usual) = cut(line.as_bytes(), b'=');
+        let (name, usual) = key.line();
         self.last(name).unwrap_or(usual)
     }
 

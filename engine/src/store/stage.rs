@@ -2,10 +2,10 @@
 
 use super::Store;
 use super::keys::{self, Part};
-use super::manifest::Manifest;
+use super::manifest::{CLAIMED, Manifest, Retired};
 use crate::error::{Error, Result};
 use crate::host::{Expect, Write};
-use crate::limits::{CLAIMS_MAX, ROW_MAX};
+use crate::limits::{CLAIMS_MAX, RETIRED_MAX, ROW_MAX, STAGED_SECONDS};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -149,11 +149,17 @@ impl Store<'_> {
         assert!(is_done, "a commit that expects nothing cannot fail");
     }
 
-    /// Takes the next pack number out of the manifest.
+    /// Takes the next pack number out of the manifest, and notes there when its rows may be deleted
+    /// if the pack is not listed by then.
     fn claim_number(&mut self) -> Result<u32> {
         for _ in 0..CLAIMS_MAX {
-            let number = self.manifest.next_pack;
-            let claimed = Manifest { next_pack: number + 1, ..self.manifest.clone() };
+            let mut claimed = self.manifest.clone();
+            if claimed.retired.len() >= RETIRED_MAX {
+                return Err(Error::Busy);
+            }
+            let number = claimed.list(None)?;
+            let time = self.time + STAGED_SECONDS;
+            claimed.retired.push(Retired { number, time, rows: CLAIMED });
             if self.commit_manifest(claimed, Vec::new(), Vec::new()) {
                 return Ok(number);
             }

@@ -6,7 +6,7 @@ use crate::hash::Oid;
 use crate::limits::ANCESTORS_MAX;
 use crate::object::{Commit, Kind};
 use crate::store::bits::Bits;
-use crate::store::{Place, Store, Target};
+use crate::store::{Key, Place, Store, Target};
 use alloc::collections::BinaryHeap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -96,8 +96,8 @@ fn search(
     Ok(false)
 }
 
-/// The first of these that no ref leads to.
-pub fn first_unreachable(store: &mut Store, oids: &[Oid]) -> Result<Option<Oid>> {
+/// The first of these that no ref leads to; refs that one of `hidden` covers do not count.
+pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Result<Option<Oid>> {
     let mut places = Vec::with_capacity(oids.len());
     for oid in oids {
         match store.find(oid)? {
@@ -105,7 +105,7 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid]) -> Result<Option<Oid>>
             None => return Ok(Some(*oid)),
         }
     }
-    if store.is_tight() {
+    if store.is_tight() && hidden.is_empty() {
         return Ok(None);
     }
     let mut tips = Vec::new();
@@ -116,7 +116,9 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid]) -> Result<Option<Oid>>
         let Some(last) = refs.last() else { break };
         after.clone_from(&last.name);
         for found in &refs {
-            if let Target::Direct { oid, .. } = &found.target {
+            if let Target::Direct { oid, .. } = &found.target
+                && !store.covers(hidden, &found.name)
+            {
                 tip_bits.add(store.find(oid)?.ok_or(Error::Corrupt)?);
                 tips.push(*oid);
             }

@@ -3,9 +3,11 @@
 mod check;
 mod client;
 mod cost;
+mod crash;
 mod git;
 mod http;
 mod journeys;
+mod policy;
 mod server;
 mod store;
 mod whole;
