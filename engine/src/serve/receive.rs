@@ -27,6 +27,8 @@ pub struct Receive {
     commands: Vec<Command>,
     wishes: Wishes,
     options: Vec<Vec<u8>>,
+    /// The client's history is cut.
+    is_shallow: bool,
     state: State,
     steps: usize,
 }
@@ -51,6 +53,7 @@ impl Receive {
             commands: Vec::new(),
             wishes: Wishes::default(),
             options: Vec::new(),
+            is_shallow: false,
             state: State::Commands,
             steps: 0,
         }
@@ -109,6 +112,7 @@ impl Receive {
     fn on_command(&mut self, store: &Store, text: &[u8]) -> Result<()> {
         if text.starts_with(b"shallow ") {
             // A shallow clone may push what leans on nothing that the server lacks.
+            self.is_shallow = true;
             return Ok(());
         }
         let (command, list) = command(text, store.format())?;
@@ -211,6 +215,7 @@ impl Receive {
         let culprit = import.explain(Error::MissingObject);
         self.writer().message(out, Band::Progress, &[b"error: ", &culprit, b"\n"]);
         let reason = |command: &Command| match command.new {
+            Some(_) if self.is_shallow => Some(&b"shallow update not allowed"[..]),
             Some(_) => Some(&b"missing necessary objects"[..]),
             None => Some(&b"not done: the push has missing objects"[..]),
         };

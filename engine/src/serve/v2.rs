@@ -43,6 +43,13 @@ const COMMANDS: &[Command] = &[
         needs: Some(Key::AdvertiseInfo),
         begin: || Ask::Info(Info::default()),
     },
+    Command {
+        name: b"bundle-uri",
+        advertise: b"",
+        offers: &[],
+        needs: Some(Key::AdvertiseBundles),
+        begin: || Ask::Bundles,
+    },
 ];
 
 /// A command whose arguments are read.
@@ -50,6 +57,7 @@ enum Ask {
     LsRefs(LsRefs),
     Fetch(Fetch),
     Info(Info),
+    Bundles,
 }
 
 pub struct V2 {
@@ -158,7 +166,7 @@ impl State {
             }
             (State::Command(Some(ask)), Line::Delim) => State::Arguments(ask),
             (State::Command(Some(ask)) | State::Arguments(ask), Line::Flush) => {
-                ask.answer(store)?
+                ask.answer(store, out)?
             }
             (State::Command(None), Line::Delim) => {
                 write_error(out, &[b"no command requested"]);
@@ -170,6 +178,7 @@ impl State {
                     Ask::LsRefs(ask) => Some(ask.on_argument(text)),
                     Ask::Fetch(ask) => ask.on_argument(store, text, out)?,
                     Ask::Info(ask) => ask.on_argument(store, text, out)?,
+                    Ask::Bundles => Some(false),
                 };
                 let Some(is_known) = is_known else { return Ok(State::Done) };
                 if !is_known {
@@ -214,11 +223,16 @@ fn on_capability(
 }
 
 impl Ask {
-    fn answer(self, store: &mut Store) -> Result<State> {
+    fn answer(self, store: &mut Store, out: &mut Vec<u8>) -> Result<State> {
         Ok(match self {
             Ask::LsRefs(ask) => State::LsRefs(ask.answer()),
             Ask::Fetch(ask) => State::Fetch(ask.answer(store)?),
             Ask::Info(info) => State::Info(info),
+            Ask::Bundles => {
+                store.bundles(&mut |setting| line::write(out, &[setting]));
+                line::flush(out);
+                State::Done
+            }
         })
     }
 }

@@ -37,6 +37,7 @@ keys! {
     AdvertiseOptions "receive.advertisePushOptions=true"
     AdvertiseSession "transfer.advertiseSID=true"
     AdvertiseInfo "transfer.advertiseObjectInfo=false"
+    AdvertiseBundles "uploadpack.advertiseBundleURIs=false"
     AllowFilter "uploadpack.allowFilter=true"
     AllowSidebandAll "uploadpack.allowSidebandAll=true"
     AllowRef "uploadpack.allowRefInWant=false"
@@ -45,6 +46,8 @@ keys! {
     AllowTip "uploadpack.allowTipSHA1InWant=true"
 }
 
+/// What begins the names of settings that list bundles; git knows what follows.
+const BUNDLE: &str = "bundle.";
 /// What begins the name of a setting that says how bad a fault of an object is.
 const FSCK: &str = "receive.fsck.";
 
@@ -112,7 +115,12 @@ pub fn find(name: &[u8]) -> Result<(Vec<u8>, &'static [u8])> {
             return Ok((known, b"warn"));
         }
     }
-    Err(Error::NoSetting)
+    let end = name.iter().rposition(|byte| *byte == b'.').map_or(0, |at| at + 1);
+    let (section, last) = name.split_at(end);
+    if last.is_empty() || !section.starts_with(BUNDLE.as_bytes()) || name.contains(&b'=') {
+        return Err(Error::NoSetting);
+    }
+    Ok(([section, &last.to_ascii_lowercase()].concat(), b""))
 }
 
 /// A value in any of git's spellings as it is kept: `true` or `false`, digits, or as it is.
@@ -171,6 +179,18 @@ impl Store<'_> {
     /// All that is set, as lines.
     pub fn settings(&self) -> &[u8] {
         &self.manifest.settings
+    }
+
+    /// The lines that list bundles.
+    pub fn bundles(&self, each: &mut dyn FnMut(&[u8])) {
+        let mut rest = self.settings();
+        while !rest.is_empty() {
+            let (line, after) = cut(rest, b'\n');
+            rest = after;
+            if line.starts_with(BUNDLE.as_bytes()) {
+                each(line);
+            }
+        }
     }
 
     /// The last value of this name, which counts.

@@ -11,6 +11,7 @@ pub struct Git {
 }
 
 impl Git {
+    /// Of the hash function that its name ends in, or SHA-1.
     pub fn new(name: &str) -> Git {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -19,7 +20,9 @@ impl Git {
         let git = Git { folder };
         drop(std::fs::remove_dir_all(&git.folder));
         std::fs::create_dir_all(&git.folder).expect("a temporary folder");
-        git.run(&["init", "-q", "--bare", "-b", "main"], b"");
+        let format = if name.ends_with("sha256") { "sha256" } else { "sha1" };
+        let format = format!("--object-format={format}");
+        git.run(&["init", "-q", "--bare", "-b", "main", &format], b"");
         git
     }
 
