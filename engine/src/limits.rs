@@ -61,6 +61,12 @@ pub const PATHNAME_MAX: usize = 4096;
 pub const WALK_MAX: usize = 400_000;
 /// Commits that a bounded search looks at.
 pub const ANCESTORS_MAX: usize = 20_000;
+/// A repository of fewer objects has no bitmaps: a walk is as fast.
+pub const BITMAPS_FROM: u32 = 5_000;
+/// Commits that have a bitmap, at most.
+pub const BITMAPS_MAX: usize = 128;
+/// A commit from which fewer commits lead to one with a bitmap gets none.
+pub const BITMAP_COMMITS: usize = 64;
 /// Small packs that are left alone, so that not every push merges.
 pub const SMALL_PACKS_MAX: usize = 16;
 /// Rows of packs that were merged stay so long for those who still read them.

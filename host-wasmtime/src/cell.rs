@@ -6,6 +6,7 @@ use crate::head::Head;
 use crate::names::Name;
 use crate::run::{Empty, Sink, run};
 use crate::storage::Rows;
+use crate::upkeep::Changed;
 use crate::{registry, tokens};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
@@ -44,6 +45,8 @@ pub struct Cell {
     data: PathBuf,
     registry: Mutex<Connection>,
     open: Mutex<Open>,
+    /// Repositories that wait for upkeep.
+    pub changed: Changed,
 }
 
 /// Repositories with connections.
@@ -75,8 +78,8 @@ impl Cell {
         let registry = registry::open(data)?;
         let wasm = module::bytes(engine)?;
         let engine = Engine::load(&wasm, &data.join("cache"), limits.capacity)?;
-        let open = Mutex::default();
-        Ok(Cell { engine, limits, data: data.into(), registry: Mutex::new(registry), open })
+        let (open, changed, registry) = (Mutex::default(), Changed::default(), registry.into());
+        Ok(Cell { engine, limits, data: data.into(), registry, open, changed })
     }
 
     /// The data folder's own database.

@@ -53,6 +53,9 @@ impl Job {
         };
         let done = run(&self.cell, &self.file, &self.ask, body, &mut outgoing)
             .and_then(|report| outgoing.end().map(|()| report));
+        if done.as_ref().is_ok_and(|report| report.cost.rows_written > 0) {
+            self.cell.changed.note(&self.file);
+        }
         if let Err(error) = &done
             && error.is::<Damaged>()
         {

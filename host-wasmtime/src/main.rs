@@ -13,6 +13,7 @@ mod run;
 mod server;
 mod storage;
 mod tokens;
+mod upkeep;
 
 use std::process::ExitCode;
 

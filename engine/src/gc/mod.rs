@@ -1,10 +1,13 @@
 //! Upkeep, a bounded step at a time: small packs become larger ones in a geometric series, so that
 //! a lookup asks few of them; rows that nothing points to any more are deleted.
 
+mod bitmaps;
+
 use crate::error::Result;
 use crate::limits::{GRACE_SECONDS, SMALL_PACKS_MAX};
 use crate::store::Store;
 use crate::store::merge::Merge;
+use bitmaps::Marking;
 use core::ops::Range;
 
 pub struct Upkeep {
@@ -13,12 +16,16 @@ pub struct Upkeep {
     /// Packs of more bytes than this are left alone.
     size_max: u64,
     merge: Option<Merge>,
+    /// Bitmaps are looked at once, after all merges.
+    is_marked: bool,
+    marking: Option<Marking>,
 }
 
 impl Upkeep {
     /// `size_max`: how many bytes a merge may copy; a push does only small ones itself.
     pub fn new(time: u64, size_max: u64) -> Upkeep {
-        Upkeep { time, size_max, merge: None }
+        let is_marked = size_max < u64::MAX;
+        Upkeep { time, size_max, merge: None, is_marked, marking: None }
     }
 
     /// One bounded step. True: nothing is left to do.
@@ -31,6 +38,16 @@ impl Upkeep {
         }
         if let Some(slots) = due(store, self.size_max) {
             self.merge = Some(Merge::new(store, slots)?);
+            return Ok(false);
+        }
+        if let Some(marking) = &mut self.marking {
+            if marking.step(store)? {
+                self.marking = None;
+            }
+            return Ok(false);
+        }
+        if !core::mem::replace(&mut self.is_marked, true) {
+            self.marking = Marking::due(store)?;
             return Ok(false);
         }
         store.sweep(self.time.saturating_sub(GRACE_SECONDS))

@@ -37,6 +37,18 @@ impl Bits {
         }
     }
 
+    /// The positions of a pack, 64 to a word.
+    pub fn words(&self, pack: u32) -> &[u64] {
+        self.packs.get(pack as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds positions of a pack, 64 to each eight bytes.
+    pub fn join(&mut self, pack: u32, words: &[[u8; 8]]) {
+        for (mine, theirs) in self.packs.get_mut(pack as usize).into_iter().flatten().zip(words) {
+            *mine |= u64::from_le_bytes(*theirs);
+        }
+    }
+
     /// For each pack: the number of members before each 64 positions of it.
     pub fn ranks(&self) -> Vec<Vec<u32>> {
         let mut count = 0;

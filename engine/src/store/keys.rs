@@ -12,6 +12,10 @@ pub const MANIFEST: &[u8] = b"m";
 /// or `ref: <name>`.
 pub const REFS: &[u8] = b"r/";
 
+/// `b` says which commits have a bitmap: the number whose pages they are, how many packs they count
+/// by, these packs' numbers; then for each page the commit, as index of its pack and position.
+pub const BITMAPS: &[u8] = b"b";
+
 /// `l/<number, 8 bytes><page, 4 bytes>` holds the record of a push, as text: see `push::log_of`.
 pub fn log(number: u64, page: u32) -> Vec<u8> {
     [b"l/".as_slice(), &number.to_be_bytes(), &page.to_be_bytes()].concat()
@@ -33,6 +37,9 @@ pub enum Part {
     /// `PAGE_COUNT` ids a row, in id order, with their positions. A pack of at most `SMALL_COUNT`
     /// objects has one such row, and its records follow the ids in it.
     Ids = b'i',
+    /// What a commit reaches: for each pack that row `b` lists a bit for each position, in words of
+    /// eight bytes, compressed.
+    Bitmap = b'b',
     /// The inflated content of a large delta base while a push needs it, `ROW_MAX` bytes a row.
     Spill = b's',
 }

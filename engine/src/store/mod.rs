@@ -1,5 +1,6 @@
 //! What is kept where: refs, packs, the log of pushes. The only room that names keys.
 
+pub mod bitmaps;
 pub mod bits;
 pub mod check;
 pub mod export;

@@ -151,7 +151,7 @@ impl Store<'_> {
 
     /// Takes the next pack number out of the manifest, and notes there when its rows may be deleted
     /// if the pack is not listed by then.
-    fn claim_number(&mut self) -> Result<u32> {
+    pub(super) fn claim_number(&mut self) -> Result<u32> {
         for _ in 0..CLAIMS_MAX {
             let mut claimed = self.manifest.clone();
             if claimed.retired.len() >= RETIRED_MAX {

@@ -6,6 +6,7 @@ use super::{Ask, Cut, add_tag};
 use crate::error::{Error, Result};
 use crate::limits::{STEP_MAX, WALK_MAX};
 use crate::object::{Commit, Kind};
+use crate::store::bitmaps::Bitmaps;
 use crate::store::bits::Bits;
 use crate::store::{Place, Store};
 use alloc::collections::BinaryHeap;
@@ -28,17 +29,31 @@ pub struct Commits {
     found: Vec<Place>,
     /// Wanted trees and blobs.
     others: Vec<(Place, Kind)>,
+    bitmaps: Bitmaps,
+    /// What bitmaps say that is wanted: nothing of it needs to be followed. They say too much where
+    /// it is not known in full what the client has: then they are not used for what is wanted.
+    covered: Bits,
+    is_had_known: bool,
 }
 
 impl Commits {
-    pub fn new(store: &mut Store, ask: &Ask, send: &mut Bits, has: &mut Bits) -> Result<Commits> {
+    pub fn new(
+        store: &mut Store,
+        ask: &Ask,
+        bitmaps: Bitmaps,
+        send: &mut Bits,
+        has: &mut Bits,
+    ) -> Result<Commits> {
         let (open, found, others) = (BinaryHeap::new(), Vec::new(), Vec::new());
-        let mut commits = Commits { open, wanted: 0, found, others };
+        let covered = if bitmaps.is_empty() { Bits::none() } else { Bits::new(store) };
+        let is_had_known = true;
+        let mut commits =
+            Commits { open, wanted: 0, found, others, bitmaps, covered, is_had_known };
         for oid in &ask.commons {
             let (place, kind) = add_tag(store, *oid, has)?;
-            match kind {
-                Kind::Commit if has.add(place) => commits.push(store, place, false)?,
-                _ => _ = has.add(place),
+            if has.add(place) && kind == Kind::Commit && !commits.join_had(store, place, has)? {
+                commits.is_had_known = false;
+                commits.push(store, place, false)?;
             }
         }
         let more = ask.cut.as_ref().map_or(&[][..], |cut| &cut.wants);
@@ -77,9 +92,17 @@ impl Commits {
         while self.wanted > 0 && work < STEP_MAX {
             let Some(Open { place, is_wanted, .. }) = self.open.pop() else { break };
             self.wanted -= usize::from(is_wanted);
-            let content = store.read(place)?.1;
-            work += content.len() + 256;
             let is_had = has.has(place);
+            let is_known = match is_had {
+                true => self.join_had(store, place, has)?,
+                false => self.join_wanted(store, place, send)?,
+            };
+            work += 256;
+            if is_known {
+                continue;
+            }
+            let content = store.read(place)?.1;
+            work += content.len();
             if !is_had {
                 self.found.push(place);
             }
@@ -102,6 +125,33 @@ impl Commits {
             }
         }
         Ok(self.wanted == 0 || self.open.is_empty())
+    }
+
+    /// Whether a bitmap says all that a commit of the client's reaches: it is noted.
+    fn join_had(&mut self, store: &mut Store, place: Place, has: &mut Bits) -> Result<bool> {
+        match self.bitmaps.find(place) {
+            Some(page) => store.join(&self.bitmaps, page, has, &mut Bits::none()),
+            None => Ok(false),
+        }
+    }
+
+    /// The same for what is wanted.
+    fn join_wanted(&mut self, store: &mut Store, place: Place, send: &mut Bits) -> Result<bool> {
+        match self.bitmaps.find(place).filter(|_| self.is_had_known) {
+            _ if self.covered.has(place) => Ok(true),
+            Some(page) => store.join(&self.bitmaps, page, send, &mut self.covered),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether some of what is sent is known from a bitmap, unfiltered.
+    pub fn used_bitmaps(&self) -> bool {
+        self.covered.next(Place { pack: 0, position: 0 }).is_some()
+    }
+
+    /// Commits that were followed.
+    pub fn followed(&self) -> usize {
+        self.found.len()
     }
 
     /// The search for what these commits hold.

@@ -81,6 +81,11 @@ impl Filter {
             && matches!(self.kind, None | Some(Kind::Tree | Kind::Blob))
     }
 
+    /// Whether type and size alone decide.
+    pub fn is_by_record(&self) -> bool {
+        self.tree_depth.is_none_or(|depth| depth == 0)
+    }
+
     /// Whether what a tree holds depends on where it is.
     pub fn counts_depth(&self) -> bool {
         self.tree_depth.is_some()

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::object::{self, Kind};
 use crate::sort;
+use crate::store::bitmaps::Bitmaps;
 use crate::store::bits::Bits;
 use crate::store::{Place, Store, Target};
 use alloc::vec::Vec;
@@ -45,6 +46,10 @@ pub struct Walk {
     send: Bits,
     /// What is known to be on the client's side.
     has: Bits,
+    /// Commits that were followed one by one.
+    followed: usize,
+    /// What bitmaps said is still to be filtered.
+    is_unfiltered: bool,
 }
 
 enum State {
@@ -60,17 +65,39 @@ impl Walk {
         let (send, has) = (Bits::new(store), Bits::new(store));
         let is_whole = ask.commons.is_empty() && ask.cut.is_none() && ask.filter.is_none();
         if is_whole && store.is_tight() && wants_all(store, &ask.wants)? {
-            return Ok(Walk { ask, state: State::Everything, send, has });
+            return Ok(Walk {
+                ask,
+                state: State::Everything,
+                send,
+                has,
+                followed: 0,
+                is_unfiltered: false,
+            });
         }
         Walk::thorough(store, ask)
     }
 
     /// A walk that looks at every object, even where the store could answer at once.
     pub fn thorough(store: &mut Store, ask: Ask) -> Result<Walk> {
+        let takes_bitmaps =
+            ask.cut.is_none() && ask.filter.as_ref().is_none_or(Filter::is_by_record);
+        let bitmaps = if takes_bitmaps { store.bitmaps()? } else { Bitmaps::default() };
+        Walk::along(store, ask, bitmaps)
+    }
+
+    /// A walk that follows no commit whose bitmap is at hand.
+    pub fn along(store: &mut Store, ask: Ask, bitmaps: Bitmaps) -> Result<Walk> {
         let ask = Ask { thin: ask.thin && ask.filter.is_none(), ..ask };
         let (mut send, mut has) = (Bits::new(store), Bits::new(store));
-        let commits = Commits::new(store, &ask, &mut send, &mut has)?;
-        Ok(Walk { ask, state: State::Commits(commits), send, has })
+        let commits = Commits::new(store, &ask, bitmaps, &mut send, &mut has)?;
+        Ok(Walk {
+            ask,
+            state: State::Commits(commits),
+            send,
+            has,
+            followed: 0,
+            is_unfiltered: false,
+        })
     }
 
     /// True: the search is over, `selection` may be called.
@@ -78,6 +105,8 @@ impl Walk {
         match &mut self.state {
             State::Commits(commits) => {
                 if commits.step(store, self.ask.cut.as_ref(), &mut self.send, &mut self.has)? {
+                    self.followed = commits.followed();
+                    self.is_unfiltered = commits.used_bitmaps();
                     let trees = commits.end(store, &self.ask, &mut self.send, &self.has)?;
                     self.state = State::Trees(trees);
                 }
@@ -88,6 +117,9 @@ impl Walk {
                 }
             }
             State::Tags => {
+                if self.is_unfiltered {
+                    self.filter(store)?;
+                }
                 let takes_tags = self.ask.filter.as_ref().is_none_or(|only| only.takes(Kind::Tag));
                 if self.ask.include_tag && takes_tags {
                     self.add_tags(store)?;
@@ -98,6 +130,35 @@ impl Walk {
             State::Everything | State::Done => return Ok(true),
         }
         Ok(false)
+    }
+
+    /// Leaves out what the filter does not let through, by type and size. What was asked for by its
+    /// id stays.
+    fn filter(&mut self, store: &mut Store) -> Result<()> {
+        let Some(filter) = &self.ask.filter else { return Ok(()) };
+        let mut at = Place { pack: 0, position: 0 };
+        while let Some(place) = self.send.next(at) {
+            let record = store.record(place)?;
+            let is_taken = match record.kind {
+                Kind::Blob => filter.takes_blob(&record, 0),
+                Kind::Tree => filter.takes(Kind::Tree) && filter.enters(0),
+                kind => filter.takes(kind),
+            };
+            if !is_taken {
+                self.send.take(place);
+            }
+            at = Place { position: place.position + 1, ..place };
+        }
+        for oid in &self.ask.wants {
+            let (place, _) = add_tag(store, *oid, &mut self.send)?;
+            self.send.add(place);
+        }
+        Ok(())
+    }
+
+    /// The commits that were followed one by one, and all that was found.
+    pub fn found(self) -> (usize, Bits) {
+        (self.followed, self.send)
     }
 
     pub fn selection(self) -> Selection {

@@ -1,5 +1,6 @@
 //! The engine from outside, one binary.
 
+mod bitmaps;
 mod check;
 mod client;
 mod cost;

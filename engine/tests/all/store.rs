@@ -15,13 +15,13 @@ use engine::walk::{Ask, Filter, Walk};
 
 const RECORD: Record = Record { time: 1, caller: b"me", options: &[] };
 
-fn new_store() -> Memory {
+pub fn new_store() -> Memory {
     let mut host = Memory::default();
     assert!(Store::create(&mut host, Format::Sha1, b"refs/heads/main"));
     host
 }
 
-fn oid(hex: &str) -> Oid {
+pub fn oid(hex: &str) -> Oid {
     Oid::from_hex(Format::Sha1, hex.as_bytes()).expect("an id")
 }
 
@@ -35,7 +35,11 @@ fn import(store: &mut Store, pack: &[u8], chunk: usize) -> Result<Import> {
 }
 
 /// Pushes a pack and moves refs: name, old, new.
-fn push(host: &mut Memory, pack: &[u8], refs: &[(&str, Option<&str>, Option<&str>)]) -> Result<()> {
+pub fn push(
+    host: &mut Memory,
+    pack: &[u8],
+    refs: &[(&str, Option<&str>, Option<&str>)],
+) -> Result<()> {
     let mut store = Store::open(host)?.expect("a repository");
     let import = import(&mut store, pack, 1000)?;
     let update = |(name, old, new): &(&str, Option<&str>, Option<&str>)| Update {
@@ -56,7 +60,7 @@ fn fetch(host: &mut Memory, wants: &[&str], commons: &[&str], thin: bool) -> Vec
     answer(host, Ask { wants, commons, include_tag: false, thin, cut: None, filter: None })
 }
 
-fn answer(host: &mut Memory, ask: Ask) -> Vec<u8> {
+pub fn answer(host: &mut Memory, ask: Ask) -> Vec<u8> {
     let mut store = Store::open(host).expect("readable").expect("a repository");
     let mut walk = Walk::new(&mut store, ask).expect("a walk");
     while !walk.step(&mut store).expect("a step") {}
@@ -144,7 +148,7 @@ fn what_a_walk_selects_is_what_git_selects() {
 }
 
 /// The ids in a pack that leans on nothing.
-fn ids_of(pack: &[u8]) -> Vec<String> {
+pub fn ids_of(pack: &[u8]) -> Vec<String> {
     if pack.len() <= 32 {
         return Vec::new();
     }

@@ -3,6 +3,7 @@
 mod export;
 mod fsck;
 mod import;
+mod maintain;
 mod progress;
 mod repo;
 mod serve;
@@ -68,6 +69,8 @@ enum Command {
     Token(token::Token),
     /// Check that everything stored in a repository is whole and linked
     Fsck(fsck::Fsck),
+    /// Do all upkeep of repositories now; a server does it by itself when they are left in peace
+    Maintain(maintain::Maintain),
     /// Bring a repository from elsewhere in: all branches, tags and other refs
     Import(import::Import),
     /// Write a repository as a bundle, a file that `git clone` takes
@@ -94,6 +97,7 @@ pub fn run() -> Result<()> {
         Command::Repo(command) => command.run(&cli.common),
         Command::Token(command) => command.run(&cli.common),
         Command::Fsck(command) => command.run(&cli.common),
+        Command::Maintain(command) => command.run(&cli.common),
         Command::Import(command) => command.run(&cli.common),
         Command::Export(command) => command.run(&cli.common),
     }

@@ -6,6 +6,7 @@ use crate::gate::Gate;
 use crate::registry;
 use crate::server::Server;
 use crate::tokens::{self, Scope};
+use crate::upkeep;
 use anyhow::{Context, Result, ensure};
 use axum::serve::ListenerExt;
 use clap::Args;
@@ -69,6 +70,7 @@ impl Serve {
         let gate = if self.open { Gate::Open } else { Gate::Tokens };
         self.greet(&cell, address)?;
         tokio::spawn(sweep(Arc::clone(&cell)));
+        tokio::spawn(maintain(Arc::clone(&cell)));
         serve(listener, Server::new(cell, gate)?, stop()?).await
     }
 
@@ -139,6 +141,14 @@ async fn sweep(cell: Arc<Cell>) {
         tokio::time::sleep(SWEEP).await;
         let cell = Arc::clone(&cell);
         let _ = tokio::task::spawn_blocking(move || cell.sweep()).await;
+    }
+}
+
+async fn maintain(cell: Arc<Cell>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let cell = Arc::clone(&cell);
+        let _ = tokio::task::spawn_blocking(move || upkeep::run(&cell)).await;
     }
 }
 

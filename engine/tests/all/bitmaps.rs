@@ -1,0 +1,106 @@
+//! What bitmaps say is what a walk finds, judged by git.
+
+use crate::git::{Git, history};
+use crate::store::{answer, ids_of, new_store, oid, push};
+use engine::gc::Upkeep;
+use engine::memory::Memory;
+use engine::store::Store;
+use engine::walk::{Ask, Filter};
+
+fn upkeep(host: &mut Memory, time: u64) {
+    let mut store = Store::open(host).expect("readable").expect("a repository");
+    let mut upkeep = Upkeep::new(time, u64::MAX);
+    while !upkeep.step(&mut store).expect("a step") {}
+}
+
+/// Asks with git's names for what is wanted and had.
+fn select(git: &Git, host: &mut Memory, wants: &[&str], haves: &[&str], filter: &str) {
+    let id = |name: &&str| oid(&git.text(&["rev-parse", name]));
+    let ask = Ask {
+        wants: wants.iter().map(id).collect(),
+        commons: haves.iter().map(id).collect(),
+        include_tag: false,
+        thin: false,
+        cut: None,
+        filter: (!filter.is_empty()).then(|| Filter::read(filter.as_bytes()).expect("a filter")),
+    };
+    let mut revisions: Vec<String> = haves.iter().map(|name| format!("^{name}")).collect();
+    if !filter.is_empty() {
+        revisions.push(format!("--filter={filter}"));
+    }
+    let revisions: Vec<&str> =
+        wants.iter().copied().chain(revisions.iter().map(|r| &**r)).collect();
+    assert_eq!(ids_of(&answer(host, ask)), git.objects(&revisions), "{wants:?} {haves:?} {filter}");
+}
+
+#[test]
+fn a_walk_along_bitmaps_selects_what_git_selects() {
+    let git = Git::new("bitmaps");
+    git.run(&["fast-import", "--quiet", "--done"], &history(1400));
+    for (branch, commit) in [("old", "main~800"), ("older", "side~150"), ("same", "main")] {
+        git.run(&["branch", branch, commit], b"");
+    }
+    let names = ["main~300", "side", "old", "older", "same~300"];
+    let pack = git.pack(&names, &["--delta-base-offset"]);
+    let ids = names.map(|name| git.text(&["rev-parse", name]));
+    let mut host = new_store();
+    let refs = ["main", "side", "old", "older", "same"].map(|name| format!("refs/heads/{name}"));
+    let refs: Vec<_> =
+        refs.iter().zip(&ids).map(|(name, id)| (&**name, None, Some(&**id))).collect();
+    push(&mut host, &pack, &refs).expect("a push");
+    let is_bitmap = |key: &&Vec<u8>| key.starts_with(b"p/") && key[6] == b'b';
+    let count = |host: &Memory| host.rows.keys().filter(is_bitmap).count();
+    assert_eq!(count(&host), 0);
+    upkeep(&mut host, 1);
+    let made = count(&host);
+    assert!((2..=4).contains(&made), "{made} bitmaps");
+    upkeep(&mut host, 1);
+    assert_eq!(count(&host), made, "nothing is behind");
+
+    // What is pushed later is in no bitmap, and is found beside them.
+    let pack = git.pack(&["main~297", "^main~300"], &["--delta-base-offset"]);
+    let (old, new) = (&ids[0], git.text(&["rev-parse", "main~297"]));
+    push(&mut host, &pack, &[("refs/heads/main", Some(old), Some(&new))]).expect("a push");
+    for (wants, haves) in [
+        (&["main~297"][..], &[][..]),
+        (&["main~300"], &[]),
+        (&["old"], &[]),
+        (&["main~297", "side", "older"], &[]),
+        (&["main~297"], &["main~300"]),
+        (&["main~300"], &["old"]),
+        (&["main~300"], &["main~320"]),
+        (&["main~297"], &["main~301", "side~3"]),
+        (&["side"], &["main~300", "older"]),
+        (&["main~300"], &["main~297"]),
+        (&["main~298:dir1", "old"], &[]),
+    ] {
+        select(&git, &mut host, wants, haves, "");
+    }
+    for filter in [
+        "blob:none",
+        "blob:limit=2500",
+        "object:type=tree",
+        "object:type=commit",
+        "tree:0",
+        "tree:1",
+    ] {
+        select(&git, &mut host, &["main~297"], &[], filter);
+        select(&git, &mut host, &["main~300", "main~297:dir1"], &[], filter);
+    }
+
+    // Much more is pushed: others are written, and the old ones deleted after a while.
+    let pack = git.pack(&["main", "^main~297"], &["--delta-base-offset"]);
+    let main = git.text(&["rev-parse", "main"]);
+    push(&mut host, &pack, &[("refs/heads/main", Some(&new), Some(&main))]).expect("a push");
+    upkeep(&mut host, 2);
+    let both = count(&host);
+    assert!(both > made, "{both} bitmaps");
+    select(&git, &mut host, &["main", "same~300"], &["old"], "");
+    upkeep(&mut host, 1_000_000);
+    assert_eq!(count(&host), both - made);
+
+    // Rows that are gone, as while others are written: the walk goes without.
+    host.rows.retain(|key, _| !is_bitmap(&key));
+    select(&git, &mut host, &["main"], &["old"], "");
+    select(&git, &mut host, &["main", "side"], &[], "");
+}

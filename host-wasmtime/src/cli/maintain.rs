@@ -1,0 +1,33 @@
+//! `gitcell maintain`.
+
+use super::Common;
+use crate::names::Name;
+use crate::registry;
+use anyhow::{Context, Result};
+use clap::Args;
+use std::time::Instant;
+
+#[derive(Args)]
+pub struct Maintain {
+    /// NAMESPACE/NAME; none: all repositories
+    names: Vec<Name>,
+}
+
+impl Maintain {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let cell = common.open()?;
+        let names = match self.names.is_empty() {
+            true => registry::list(&cell.registry())?,
+            false => self.names,
+        };
+        for name in names {
+            let file =
+                cell.find(&name)?.with_context(|| format!("there is no repository {name}"))?;
+            let begin = Instant::now();
+            cell.ask(&file, "POST", "/-/maintain", "")
+                .with_context(|| format!("cannot maintain {name}"))?;
+            println!("{name}: {} ms", begin.elapsed().as_millis());
+        }
+        Ok(())
+    }
+}
