@@ -6,6 +6,7 @@ mod crash;
 mod crowd;
 mod day;
 mod peers;
+mod sizes;
 
 use crate::fixture::Fixtures;
 use crate::git::{git, run, text};
@@ -35,6 +36,8 @@ pub const JOURNEYS: &[Journey] = &[
     },
     Journey { name: "journey/carry/big-file", run: |trip| carry::carry(trip, "big-file") },
     Journey { name: "journey/crash", run: crash::crash },
+    Journey { name: "journey/sizes", run: sizes::sizes },
+    Journey { name: "journey/sizes-at-once", run: sizes::at_once },
     Journey { name: "journey/carry/files-5000", run: |trip| carry::carry(trip, "files-5000") },
     Journey { name: "journey/carry/refs-10000", run: |trip| carry::carry(trip, "refs-10000") },
     Journey { name: "journey/carry/own-history", run: carry::own },
