@@ -8,7 +8,7 @@ export default defineConfig({
     cloudflareTest({
       wrangler: { configPath: "./wrangler.jsonc" },
       miniflare: {
-        bindings: { ADMIN_TOKEN: "test-admin", BODY_MAX: "3000000", SIZE_MAX: "9000000000" },
+        bindings: { ADMIN_TOKEN: "test-admin", BODY_MAX: "3000000", SIZE_MAX: "12000000" },
       },
     }),
   ],

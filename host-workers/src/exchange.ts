@@ -7,13 +7,13 @@ import { type Head, read } from "./head";
 import { concat } from "./storage";
 
 // What the engine is fed at once.
-const FEED_MAX = 64 << 10;
+export const FEED_MAX = 64 << 10;
 // Pumps without a word for the client after which others have their turn.
 const TURN_MAX = 4;
 // What is read of a body that nobody needs any more, so that the client hears the answer.
-const DRAIN_MAX = 128 << 20;
+const DRAIN_MAX = 2 ** 30;
 
-// A body that breaks the limits, by its status.
+// A body that cannot be read, by its status.
 export class Refused extends Error {
   constructor(
     readonly status: number,
@@ -27,7 +27,8 @@ export interface Tally {
   bytesIn: number;
   bytesOut: number;
   pumps: number;
-  // Milliseconds in the engine; workerd's clock stands still between I/O where Cloudflare runs it.
+  // Milliseconds in the engine, and in the rows that it asks for. Where Cloudflare runs it, the
+  // clock stands still between I/O.
   cpu: number;
 }
 
@@ -37,6 +38,8 @@ export interface Parts {
   readonly suspends: boolean;
   readonly ask: Ask;
   readonly body: ReadableStream<Uint8Array> | null;
+  // The engine is given so many bytes of it, and then told that it has ended: it has the words for
+  // that. 0: no limit.
   readonly bodyMax: number;
   // Resolves once all commits so far are durable.
   readonly sync: () => Promise<void>;
@@ -61,7 +64,7 @@ export class Exchange implements Holder {
     owner: string,
   ) {
     this.lease = gate.enter(owner, this);
-    this.reader = parts.body ? new Body(parts.body) : undefined;
+    this.reader = parts.body ? new Body(parts.body, parts.bodyMax) : undefined;
   }
 
   // Bytes of linear memory.
@@ -118,8 +121,6 @@ export class Exchange implements Holder {
     const isHungry = this.engine !== undefined && this.progress === Progress.Hungry;
     const bytes = isHungry ? await this.reader?.read(FEED_MAX) : undefined;
     this.tally.bytesIn += bytes?.length ?? 0;
-    const { bodyMax } = this.parts;
-    if (bodyMax > 0 && this.tally.bytesIn > bodyMax) throw new Refused(413, tooLarge(bodyMax));
     this.progress = await this.lease.run(async () => {
       const begun = performance.now();
       try {
@@ -152,22 +153,28 @@ export class Exchange implements Holder {
   }
 }
 
-// The sentence for a body that no edge of this plan lets through.
-export function tooLarge(bodyMax: number): string {
-  const size = Math.floor(bodyMax / 1e6);
-  return `a request may have ${size} MB here: push in parts, the branch's older commits first`;
-}
-
 // A request's body, in pieces of a good size.
 class Body {
   private readonly reader: ReadableStreamBYOBReader;
   private isOver = false;
+  private bytes = 0;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
+  constructor(
+    stream: ReadableStream<Uint8Array>,
+    private readonly bytesMax: number,
+  ) {
     this.reader = stream.getReader({ mode: "byob" });
   }
 
+  // The next piece; `undefined`: it is over, or has passed its limit.
   async read(size: number): Promise<Uint8Array | undefined> {
+    if (this.bytesMax > 0 && this.bytes > this.bytesMax) return undefined;
+    const piece = await this.take(size);
+    this.bytes += piece?.length ?? 0;
+    return this.bytesMax > 0 && this.bytes > this.bytesMax ? undefined : piece;
+  }
+
+  private async take(size: number): Promise<Uint8Array | undefined> {
     if (this.isOver) return undefined;
     try {
       const { done, value } = await this.reader.readAtLeast(size, new Uint8Array(size));
@@ -182,7 +189,7 @@ class Body {
   async drain(bytesMax: number): Promise<void> {
     try {
       for (let bytes = 0; bytes < bytesMax; ) {
-        const piece = await this.read(1 << 16);
+        const piece = await this.take(1 << 16);
         if (!piece) return;
         bytes += piece.length;
       }

@@ -2,8 +2,7 @@
 // Keeps no state, and knows nothing of Git but the endings of URLs.
 
 import { ADMIN, READ, WRITE } from "./engine";
-import { type Env, number } from "./env";
-import { tooLarge } from "./exchange";
+import type { Env } from "./env";
 import { house } from "./house";
 import { type Route, route } from "./names";
 import { refusal } from "./refusal";
@@ -31,7 +30,7 @@ async function answer(request: Request, env: Env, id: string): Promise<Response>
   if (!found) return await house(request, env, pathname);
   const grant = await check(env, request, found.repository, Math.floor(Date.now() / 1000));
   if ("status" in grant) return refusal(grant.status, grant.text);
-  const refused = refuse(request, env, found, grant.scope === "admin");
+  const refused = refuse(request, found, grant.scope === "admin");
   if (refused) return refused;
   const creates = isOpen(env, request) && isPush(request, found.inside);
   const call: Call = { ...found, access: ACCESS[grant.scope], caller: grant.caller, id, creates };
@@ -41,7 +40,7 @@ async function answer(request: Request, env: Env, id: string): Promise<Response>
   return await stub.fetch(new Request(request, { headers }));
 }
 
-function refuse(request: Request, env: Env, found: Route, isAdmin: boolean): Response | undefined {
+function refuse(request: Request, found: Route, isAdmin: boolean): Response | undefined {
   if (!["GET", "HEAD", "POST"].includes(request.method)) {
     return refusal(405, "only GET, HEAD and POST are answered");
   }
@@ -49,12 +48,8 @@ function refuse(request: Request, env: Env, found: Route, isAdmin: boolean): Res
     return refusal(404, "there is nothing at this path");
   }
   const encoding = request.headers.get("content-encoding") ?? "identity";
-  if (!["", "identity", "gzip", "x-gzip"].includes(encoding)) {
-    return refusal(415, "only gzip is decoded");
-  }
-  const bodyMax = number(env.BODY_MAX, 0);
-  const length = Number(request.headers.get("content-length") ?? 0);
-  return bodyMax > 0 && length > bodyMax ? refusal(413, tooLarge(bodyMax)) : undefined;
+  const isKnown = ["", "identity", "gzip", "x-gzip"].includes(encoding);
+  return isKnown ? undefined : refusal(415, "only gzip is decoded");
 }
 
 function isPush(request: Request, inside: string): boolean {

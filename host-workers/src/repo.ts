@@ -5,13 +5,14 @@ import { DurableObject } from "cloudflare:workers";
 import module from "../../dist/engine.wasm";
 import { ADMIN, type Ask, READ, WRITE } from "./engine";
 import { type Env, number } from "./env";
-import { Exchange, Refused } from "./exchange";
+import { Exchange, FEED_MAX, Refused } from "./exchange";
 import { Crowded, Gate } from "./gate";
-import { add, count, meter, none } from "./metrics";
-import * as snapshot from "./snapshot";
+import { Report } from "./report";
+import { restore } from "./snapshot";
 import { Rows } from "./storage";
 import { Reader, Tier } from "./tier";
 import { refusal } from "./refusal";
+import { SIZE_MAX, Upkeep } from "./upkeep";
 
 // What the front Worker knows of a request. It travels in a header that only the front can set.
 export interface Call {
@@ -29,12 +30,6 @@ export const CALL = "gitcell-call";
 // One for all objects of the isolate: its memory is theirs together.
 export const gate = new Gate();
 
-// SQLite's share of the 10 GB that an object may hold; the rest is for its log and for upkeep.
-const SIZE_MAX = 9e9;
-const TIER_DAYS = 14;
-const METER_DELAY = 1_000;
-const SOON = 1_000;
-const HOUR = 3_600_000;
 // What an engine is not told: who authenticates, and what concerns one connection or this host
 // only.
 const PRIVATE = new Set([
@@ -46,9 +41,8 @@ const PRIVATE = new Set([
 export class Repository extends DurableObject<Env> {
   private readonly rows: Rows;
   private readonly tier: Tier | undefined;
-  private counts = none();
-  private isMetering = false;
-  private hasAlarm = false;
+  private readonly upkeep: Upkeep;
+  private readonly report: Report;
   // Requests that could not wait for a cold row.
   private unsuspending = 0;
 
@@ -57,6 +51,15 @@ export class Repository extends DurableObject<Env> {
     this.rows = new Rows(ctx.storage);
     gate.forget(ctx.id.toString());
     if (env.BUCKET) this.tier = new Tier(this.rows, env.BUCKET, `cold/${ctx.id.toString()}`);
+    this.report = new Report(env, (work) => ctx.waitUntil(work));
+    this.upkeep = new Upkeep({
+      storage: ctx.storage,
+      env,
+      rows: this.rows,
+      tier: this.tier,
+      maintain: () => this.runAll("/-/maintain", crypto.randomUUID()),
+      isQuiet: () => this.unsuspending === 0,
+    });
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -65,14 +68,15 @@ export class Repository extends DurableObject<Env> {
     if (this.rows.note("restoring")) {
       return refusal(503, "this repository is being restored from a snapshot");
     }
-    if (call.creates && this.rows.isEmpty) await this.create(call);
+    if (call.creates && this.rows.isEmpty) await this.runAll("/-/create", call.id);
     const ask = this.ask(request, call);
     let exchange: Exchange | undefined;
     try {
-      exchange = this.exchange(ask, body(request));
+      exchange = this.exchange(ask, body(request), bodyMax(request, this.env));
       const { head, rest } = await exchange.head();
       const headers = new Headers(head.headers.map(([name, value]) => [name, value]));
-      headers.set("server-timing", `head;dur=${Date.now() - begun}`);
+      const { cpu } = exchange.tally;
+      headers.set("server-timing", `head;dur=${Date.now() - begun}, engine;dur=${cpu.toFixed(1)}`);
       const stream = this.stream(exchange, rest, call, begun, head.status);
       if (request.method === "HEAD" || rest.length === 0 && head.status === 204) {
         await stream.cancel();
@@ -85,29 +89,18 @@ export class Repository extends DurableObject<Env> {
     }
   }
 
-  // Maintenance: cold rows move, snapshots are taken, a bounded step at a time.
   override async alarm(): Promise<void> {
-    const now = Date.now();
-    this.hasAlarm = false;
-    if (this.rows.isEmpty || this.rows.note("restoring")) return;
-    await this.maintain();
-    const hours = number(this.env.SNAPSHOT_HOURS, 0);
-    const last = Number(this.rows.note("snapshot") ?? 0);
-    if (hours > 0 && this.rows.note("changed") && now - last >= hours * HOUR) await this.snapshot();
-    const moved = await this.cool();
-    const isOver = !moved && !this.rows.note("changed");
-    if (!isOver) await this.ctx.storage.setAlarm(now + (moved ? SOON : HOUR));
+    await this.upkeep.alarm();
   }
 
   // Takes a snapshot into R2 and gives its name.
   async snapshot(): Promise<string> {
-    const { BUCKET } = this.env;
-    if (!BUCKET || !this.tier) throw new Error("there is no R2 bucket bound");
-    const repository = this.rows.note("name");
-    if (!repository) throw new Error("there is no such repository");
-    const name = await snapshot.take(this.rows, this.tier, BUCKET, repository);
-    this.rows.setNote("snapshot", String(Date.now()));
-    return name;
+    return await this.upkeep.snapshot();
+  }
+
+  // Moves cold rows to R2, a bounded step; true if there may be more.
+  async cool(days?: number): Promise<boolean> {
+    return await this.upkeep.cool(days);
   }
 
   // Fills this empty object from a snapshot, or says why it cannot. If it is stopped, it is to be
@@ -122,21 +115,14 @@ export class Repository extends DurableObject<Env> {
       this.rows.run("DELETE FROM pages");
     });
     try {
-      await snapshot.restore(this.rows, BUCKET, name);
+      await restore(this.rows, BUCKET, name);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
     this.rows.setNote("name", repository);
     this.rows.setNote("restoring", undefined);
+    await this.upkeep.changed();
     return undefined;
-  }
-
-  // Moves immutable rows to R2 that nobody has read for a while; true if there may be more.
-  async cool(days = number(this.env.TIER_DAYS, TIER_DAYS)): Promise<boolean> {
-    if (!this.tier) return false;
-    const isFull = this.rows.bytes > 0.8 * number(this.env.SIZE_MAX, SIZE_MAX);
-    const isQuiet = () => this.unsuspending === 0;
-    return await this.tier.step(seconds(), isFull ? 0 : days, isQuiet);
   }
 
   // Ends this object as the platform may at any moment.
@@ -171,15 +157,19 @@ export class Repository extends DurableObject<Env> {
     };
   }
 
-  private exchange(ask: Ask, bytes: ReadableStream<Uint8Array> | null): Exchange {
+  private exchange(
+    ask: Ask,
+    bytes: ReadableStream<Uint8Array> | null,
+    bodyMax: number,
+  ): Exchange {
     const suspends = this.tier?.isUsed ?? false;
     const parts = {
       module,
-      host: new Reader(this.rows, this.tier),
+      host: new Reader(this.rows, this.tier, true),
       suspends,
       ask,
       body: bytes,
-      bodyMax: number(this.env.BODY_MAX, 0),
+      bodyMax,
       sync: () => this.ctx.storage.sync(),
       onEnd: () => {
         if (!suspends) this.unsuspending -= 1;
@@ -243,39 +233,19 @@ export class Repository extends DurableObject<Env> {
   ): Promise<void> {
     if (error !== undefined) console.error(`${call.id} ${call.repository} ${call.inside}:`, error);
     if (exchange) this.remember(call, exchange);
-    this.meter(call, exchange, (Date.now() - begun) / 1000, status);
+    const time = (Date.now() - begun) / 1000;
+    this.report.add(call, { status, time, ...exchange?.tally, ...this.rows.takeCost() });
     await exchange?.end();
   }
 
-  // What the alarm and the tier need to know of a request that is over.
+  // What upkeep and the tier need to know of a request that is over.
   private remember(call: Call, exchange: Exchange): void {
     if (this.rows.isEmpty) return;
     if (exchange.hasCommitted) {
       if (!this.rows.note("name")) this.rows.setNote("name", call.repository);
-      if (!this.rows.note("changed")) this.rows.setNote("changed", "1");
-      if (!this.hasAlarm) {
-        this.hasAlarm = true;
-        this.ctx.waitUntil(this.wake());
-      }
+      this.ctx.waitUntil(this.upkeep.changed());
     }
     this.tier?.keep(seconds());
-  }
-
-  private async wake(): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) === null) {
-      await this.ctx.storage.setAlarm(Date.now() + HOUR);
-    }
-  }
-
-  private async create(call: Call): Promise<void> {
-    await this.runAll("/-/create", call.id);
-  }
-
-  // The engine's own maintenance, if anything has changed.
-  private async maintain(): Promise<void> {
-    if (!this.rows.note("changed")) return;
-    this.rows.setNote("changed", undefined);
-    await this.runAll("/-/maintain", crypto.randomUUID());
   }
 
   // A request of the host's own.
@@ -284,44 +254,11 @@ export class Repository extends DurableObject<Env> {
     const time = seconds();
     const who = { time, id, caller: "", access, sizeMax: 0 };
     const ask = { method: "POST", path, query: "", headers, ...who };
-    const exchange = this.exchange(ask, null);
+    const exchange = this.exchange(ask, null, 0);
     try {
       while (await exchange.next());
     } finally {
       await exchange.end();
-    }
-  }
-
-  private meter(call: Call, exchange: Exchange | undefined, time: number, status: number): void {
-    const { counts } = this;
-    const cost = this.rows.takeCost();
-    count(counts, status, time);
-    counts.bytes_in += exchange?.tally.bytesIn ?? 0;
-    counts.bytes_out += exchange?.tally.bytesOut ?? 0;
-    counts.pumps += exchange?.tally.pumps ?? 0;
-    counts.cpu_seconds += (exchange?.tally.cpu ?? 0) / 1000;
-    counts.rows_read += cost.rowsRead;
-    counts.rows_written += cost.rowsWritten;
-    this.env.EVENTS?.writeDataPoint({
-      indexes: [call.repository],
-      blobs: [call.inside, call.id],
-      doubles: [status, time, cost.rowsRead, cost.rowsWritten, exchange?.tally.bytesOut ?? 0],
-    });
-    if (this.isMetering) return;
-    this.isMetering = true;
-    this.ctx.waitUntil(this.sendCounts(call.repository));
-  }
-
-  // A batch a second at most: counting costs less than what is counted.
-  private async sendCounts(repository: string): Promise<void> {
-    await scheduler.wait(METER_DELAY);
-    const { counts } = this;
-    this.counts = none();
-    this.isMetering = false;
-    try {
-      await meter(this.env).add(repository, counts);
-    } catch {
-      add(this.counts, counts);
     }
   }
 }
@@ -329,6 +266,13 @@ export class Repository extends DurableObject<Env> {
 function body(request: Request): ReadableStream<Uint8Array> | null {
   if (!request.body || !request.headers.has("content-encoding")) return request.body;
   return request.body.pipeThrough(new DecompressionStream("gzip"));
+}
+
+// Of a body that is known to be too large no more is looked at than an answer needs.
+function bodyMax(request: Request, env: Env): number {
+  const most = number(env.BODY_MAX, 0);
+  const length = Number(request.headers.get("content-length") ?? 0);
+  return most > 0 && length > most ? FEED_MAX : most;
 }
 
 function seconds(): number {

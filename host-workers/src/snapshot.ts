@@ -37,7 +37,7 @@ export async function take(
   const keys = immutableKeys(rows);
   const writer = new Writer(bucket, name);
   for (const { key, value } of changing) await writer.add(key, value);
-  const reader = new Reader(rows, tier);
+  const reader = new Reader(rows, tier, false);
   for (const key of keys) {
     const value = await reader.get(key);
     if (!value) throw new Error("a row was deleted meanwhile: take the snapshot again");
@@ -50,12 +50,18 @@ export async function take(
 
 // Names of a repository's snapshots, the oldest first.
 export async function list(bucket: R2Bucket, repository: string): Promise<string[]> {
+  const names = await folders(bucket, repository);
+  const manifests = await Promise.all(names.map((name) => bucket.head(`${name}/manifest.json`)));
+  return names.filter((_, at) => manifests[at] !== null);
+}
+
+// The same, and those that were never finished.
+async function folders(bucket: R2Bucket, repository: string): Promise<string[]> {
   const names: string[] = [];
   for (let cursor: string | undefined; ; ) {
-    const found = await bucket.list({ prefix: `snapshots/${repository}/`, cursor });
-    for (const { key } of found.objects) {
-      if (key.endsWith("/manifest.json")) names.push(key.slice(0, -"/manifest.json".length));
-    }
+    const prefix = `snapshots/${repository}/`;
+    const found = await bucket.list({ prefix, delimiter: "/", cursor });
+    names.push(...found.delimitedPrefixes.map((name) => name.slice(0, -1)));
     if (!found.truncated) return names.sort();
     cursor = found.cursor;
   }
@@ -149,11 +155,20 @@ function* unpack(bytes: Bytes): Generator<{ key: Bytes; value: Bytes }> {
   }
 }
 
+// Drops all but the last snapshots, and what was left of those that were never finished.
 async function prune(bucket: R2Bucket, repository: string): Promise<void> {
-  const names = await list(bucket, repository);
-  for (const name of names.slice(0, -KEPT)) {
-    await bucket.delete(`${name}/manifest.json`);
+  const kept = new Set((await list(bucket, repository)).slice(-KEPT));
+  for (const name of await folders(bucket, repository)) {
+    if (!kept.has(name)) await remove(bucket, name);
+  }
+}
+
+// The manifest first: what is half removed is no snapshot.
+async function remove(bucket: R2Bucket, name: string): Promise<void> {
+  await bucket.delete(`${name}/manifest.json`);
+  for (;;) {
     const parts = await bucket.list({ prefix: `${name}/` });
+    if (parts.objects.length === 0) return;
     await bucket.delete(parts.objects.map(({ key }) => key));
   }
 }

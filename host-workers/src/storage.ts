@@ -129,6 +129,19 @@ export class Rows {
     return rows;
   }
 
+  // The same, a row at a time: who stops early has read no more.
+  *each<T extends Record<string, SqlStorageValue>>(
+    sql: string,
+    ...values: (SqlStorageValue | Bytes)[]
+  ): Generator<T> {
+    const cursor = this.storage.sql.exec<T>(sql, ...(values as SqlStorageValue[]));
+    try {
+      yield* cursor;
+    } finally {
+      this.count(cursor);
+    }
+  }
+
   transaction<T>(work: () => T): T {
     this.make();
     return this.storage.transactionSync(work);

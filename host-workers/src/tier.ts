@@ -28,6 +28,7 @@ interface Stored extends Record<string, SqlStorageValue> {
 export class Tier {
   private readonly touched = new Set<string>();
   private kept = 0;
+  private day = 0;
 
   constructor(
     private readonly rows: Rows,
@@ -47,18 +48,32 @@ export class Tier {
     return this.rows.run<{ bytes: number }>(sum)[0]?.bytes ?? 0;
   }
 
+  // Whether rows lie in SQLite that may grow cold.
+  get hasWarm(): boolean {
+    const sql = "SELECT 1 FROM rows WHERE key >= ? AND key < ? AND page IS NOT NULL LIMIT 1";
+    return this.rows.run(sql, IMMUTABLE, IMMUTABLE_END).length > 0;
+  }
+
   touch(key: Bytes): void {
     if (isImmutable(key)) this.touched.add(latin1(key));
   }
 
-  // Keeps what was read or written today, in one row a day.
+  // Keeps what was read or written today, in one row a day. A day ends with the first request after
+  // it.
   keep(now: number): void {
-    if (this.touched.size === this.kept) return;
-    const day = Math.floor(now / DAY);
-    for (const key of this.touchedSince(day)) this.touched.add(key);
-    this.kept = this.touched.size;
-    const keys = JSON.stringify([...this.touched]);
-    this.rows.run("INSERT OR REPLACE INTO touched VALUES (?, ?)", day, keys);
+    const today = Math.floor(now / DAY);
+    const day = this.day || today;
+    if (this.touched.size !== this.kept) {
+      for (const key of this.touchedSince(day)) this.touched.add(key);
+      const keys = JSON.stringify([...this.touched]);
+      this.rows.run("INSERT OR REPLACE INTO touched VALUES (?, ?)", day, keys);
+      this.kept = this.touched.size;
+    }
+    if (day !== today) {
+      this.touched.clear();
+      this.kept = 0;
+    }
+    this.day = today;
   }
 
   // Moves some rows: copy, verify, record, delete. False: there was nothing to move. `isQuiet` says
@@ -68,7 +83,10 @@ export class Tier {
     await this.sweep();
     const today = Math.floor(now / DAY);
     this.rows.run("DELETE FROM touched WHERE day <= ?", today - days);
-    if (this.kept === 0) this.touched.clear();
+    if (days === 0) {
+      this.touched.clear();
+      this.kept = 0;
+    }
     const found = this.candidates(days > 0 ? this.touchedSince(today - days + 1) : new Set());
     if (found.length === 0 || !isQuiet()) return false;
     const bytes = concat(found.map(({ value }) => new Uint8Array(value)));
@@ -95,7 +113,7 @@ export class Tier {
       "SELECT key, page FROM rows WHERE key >= ? AND key < ? AND page IS NOT NULL ORDER BY key";
     const found: Candidate[] = [];
     let bytes = 0;
-    for (const { key, page } of this.rows.run<Candidate>(sql, IMMUTABLE, IMMUTABLE_END)) {
+    for (const { key, page } of this.rows.each<Candidate>(sql, IMMUTABLE, IMMUTABLE_END)) {
       if (touched.has(latin1(new Uint8Array(key)))) continue;
       const held = this.rows.run<Candidate>("SELECT value FROM pages WHERE id = ?", page)[0];
       if (!held) continue;
@@ -162,27 +180,30 @@ export class Reader implements Omit<Host, "emit"> {
   constructor(
     private readonly rows: Rows,
     private readonly tier: Tier | undefined,
+    // Whether what is read here counts as read: a copy of everything does not.
+    private readonly touches: boolean,
   ) {}
 
   get(key: Bytes): Bytes | undefined | Promise<Bytes> {
     const held = this.rows.get(key);
-    if (held) this.tier?.touch(key);
-    return held && "object" in held ? this.read(held) : held;
+    if (held && "object" in held) return this.read(held);
+    if (held) this.touch(key);
+    return held;
   }
 
   scan(prefix: Bytes, after: Bytes, bytesMax: number): Row[] | Promise<Row[]> {
     const rows: Row[] = [];
     const found = this.rows.scan(prefix, after, bytesMax);
     for (const { key, held } of found) {
-      this.tier?.touch(key);
       if ("object" in held) return this.scanCold(found);
+      this.touch(key);
       rows.push({ key, value: held });
     }
     return rows;
   }
 
   commit(expects: readonly Change[], writes: readonly Change[]): boolean | Promise<boolean> {
-    for (const { key } of writes) this.tier?.touch(key);
+    for (const { key } of writes) this.touch(key);
     const cold = expects.filter(({ key, value }) => value && isImmutable(key));
     if (cold.length === 0) return this.rows.commit(expects, writes);
     return this.commitCold(expects, writes, cold);
@@ -208,6 +229,10 @@ export class Reader implements Omit<Host, "emit"> {
       rows.push({ key, value: "object" in held ? await this.read(held) : held });
     }
     return rows;
+  }
+
+  private touch(key: Bytes): void {
+    if (this.touches) this.tier?.touch(key);
   }
 
   private async read(place: Place): Promise<Bytes> {

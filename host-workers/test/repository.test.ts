@@ -91,14 +91,28 @@ describe("a repository", () => {
     for (const seed of [1, 2, 3, 4]) expect(text).toContain(`refs/heads/b${seed}`);
   });
 
-  it("refuses bodies over the plan's limit and says how to push then", async () => {
+  it("takes no body over the plan's limit, and says how to push then", async () => {
     await create("t/limit");
     const body = pushBody(ZERO, await pack(noise(3_100_000)));
-    const known = await push("t/limit", body);
-    expect(known).toMatchObject({ status: 413, text: expect.stringContaining("push in parts") });
-    const streamed = await push("t/limit", new Blob([body.slice()]).stream());
-    expect(streamed.status).toBe(413);
+    for (const sent of [body, new Blob([body.slice()]).stream()]) {
+      const { status, text } = await push("t/limit", sent);
+      expect(status).toBe(200);
+      expect(text).toContain("push in parts");
+      expect(text).toContain("ng refs/heads/main");
+    }
     expect(await textOf(await refs("t/limit"))).not.toContain("refs/heads/main");
+  });
+
+  it("refuses what would outgrow the object, while it streams in", async () => {
+    await create("t/full");
+    const texts: string[] = [];
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const body = pushBody(ZERO, await pack(noise(2_900_000, seed)), `refs/heads/b${seed}`);
+      texts.push((await push("t/full", body)).text);
+    }
+    for (const text of texts.slice(0, 4)) expect(text).toContain("unpack ok");
+    expect(texts[4]).toContain("the repository has reached its size limit");
+    expect(texts[4]).toContain("ng refs/heads/b5");
   });
 
   it("undoes gzip", async () => {
@@ -126,9 +140,23 @@ describe("a repository", () => {
   });
 });
 
-it("shows what was counted", async () => {
-  await pushed("counted/one", 1000);
-  await scheduler.wait(1500);
-  const response = await SELF.fetch("http://gitcell/metrics", { headers: ADMIN });
-  expect(await response.text()).toMatch(/gitcell_requests_total\{namespace="counted"\} [12]\n/);
+describe("what was counted", () => {
+  it("is shown by namespace and by repository", async () => {
+    await pushed("counted/one", 1000);
+    await scheduler.wait(1500);
+    const show = async (query: string) =>
+      (await SELF.fetch(`http://gitcell/metrics${query}`, { headers: ADMIN })).text();
+    expect(await show("")).toMatch(/gitcell_requests_total\{namespace="counted"\} 2\n/);
+    const own = await show("?repository=counted/one");
+    expect(own).toMatch(/gitcell_rows_written_total\{repository="counted\/one"\} [1-9]/);
+    expect(own).toMatch(/gitcell_bytes_in_total\{repository="counted\/one"\} 1[0-9]{3}\n/);
+    expect(own).toMatch(/gitcell_request_seconds_count\{repository="counted\/one"\} 2\n/);
+    expect((await SELF.fetch("http://gitcell/metrics")).status).toBe(401);
+  });
+
+  it("is in the answer's head", async () => {
+    const { headers } = await refs("t/whole");
+    expect(headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+    expect(headers.get("server-timing")).toMatch(/^head;dur=\d+, engine;dur=[\d.]+$/);
+  });
 });

@@ -1,0 +1,127 @@
+// What a repository's object does when nobody asks: the engine's maintenance, snapshots, and cold
+// rows that move to R2; by alarms, a bounded step at a time. Knows no Git.
+
+import { type Env, number } from "./env";
+import * as snapshot from "./snapshot";
+import type { Rows } from "./storage";
+import type { Tier } from "./tier";
+
+// SQLite's share of the 10 GB that an object may hold; the rest is for its log and for upkeep.
+export const SIZE_MAX = 9e9;
+const TIER_DAYS = 14;
+const SOON = 1_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+// What upkeep needs of the object that it is for.
+export interface Place {
+  readonly storage: DurableObjectStorage;
+  readonly env: Env;
+  readonly rows: Rows;
+  readonly tier: Tier | undefined;
+  // The engine's own maintenance, as a request.
+  readonly maintain: () => Promise<void>;
+  // Whether no request runs that could not wait for a cold row.
+  readonly isQuiet: () => boolean;
+}
+
+// Notes in the rows say what is due, since no memory outlives an eviction: `changed` since the
+// engine's maintenance, `unsaved` since the last `snapshot` (a time).
+export class Upkeep {
+  private hasAlarm = false;
+  private isChanged = false;
+  private taking: Promise<string> | undefined;
+
+  constructor(private readonly place: Place) {}
+
+  // A request has changed rows.
+  async changed(): Promise<void> {
+    const { rows, storage } = this.place;
+    this.isChanged = true;
+    for (const name of ["changed", "unsaved"]) if (!rows.note(name)) rows.setNote(name, "1");
+    if (this.hasAlarm) return;
+    this.hasAlarm = true;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + HOUR);
+  }
+
+  // Does what is due and sets the next alarm. What fails is tried again with the next one.
+  async alarm(): Promise<void> {
+    const { rows, storage } = this.place;
+    this.hasAlarm = false;
+    if (rows.isEmpty || rows.note("restoring")) return;
+    await attempt("maintenance", () => this.maintain());
+    if (this.snapshotAt <= Date.now()) await attempt("snapshot", () => this.snapshot());
+    const moved = await attempt("the slow tier", () => this.cool());
+    const next = moved ? Date.now() + SOON : this.next();
+    if (!Number.isFinite(next)) return;
+    this.hasAlarm = true;
+    await storage.setAlarm(next);
+  }
+
+  // Takes a snapshot into R2 and gives its name. One at a time.
+  snapshot(): Promise<string> {
+    this.taking ??= this.take().finally(() => {
+      this.taking = undefined;
+    });
+    return this.taking;
+  }
+
+  // Moves immutable rows to R2 that nobody has read for a while; true if there may be more.
+  async cool(days = number(this.place.env.TIER_DAYS, TIER_DAYS)): Promise<boolean> {
+    const { env, rows, tier, isQuiet } = this.place;
+    if (!tier) return false;
+    const isFull = rows.bytes > 0.8 * number(env.SIZE_MAX, SIZE_MAX);
+    return await tier.step(Math.floor(Date.now() / 1000), isFull ? 0 : days, isQuiet);
+  }
+
+  private async take(): Promise<string> {
+    const { env, rows, tier } = this.place;
+    if (!env.BUCKET || !tier) throw new Error("there is no R2 bucket bound");
+    const repository = rows.note("name");
+    if (!repository) throw new Error("there is no such repository");
+    rows.setNote("unsaved", undefined);
+    rows.setNote("snapshot", String(Date.now()));
+    try {
+      return await snapshot.take(rows, tier, env.BUCKET, repository);
+    } catch (error) {
+      rows.setNote("unsaved", "1");
+      rows.setNote("snapshot", undefined);
+      throw error;
+    }
+  }
+
+  private async maintain(): Promise<void> {
+    const { rows, maintain } = this.place;
+    if (!rows.note("changed")) return;
+    this.isChanged = false;
+    await maintain();
+    if (!this.isChanged) rows.setNote("changed", undefined);
+  }
+
+  // When the next snapshot by schedule is due.
+  private get snapshotAt(): number {
+    const { env, rows } = this.place;
+    const hours = number(env.SNAPSHOT_HOURS, 0);
+    if (!env.BUCKET || hours === 0 || !rows.note("unsaved")) return Infinity;
+    return Number(rows.note("snapshot") ?? 0) + hours * HOUR;
+  }
+
+  // When there is something to do next; never, if all is done and cold.
+  private next(): number {
+    const { rows, tier } = this.place;
+    const now = Date.now();
+    const times = [this.snapshotAt];
+    if (rows.note("changed")) times.push(now + HOUR);
+    if (tier?.hasWarm) times.push(now + DAY);
+    return Math.max(Math.min(...times), now + 60 * SOON);
+  }
+}
+
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    console.error(`${what} failed:`, error);
+    return undefined;
+  }
+}

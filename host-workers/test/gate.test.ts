@@ -1,0 +1,59 @@
+// Who may run, in how much memory.
+
+import { describe, expect, it } from "vitest";
+import { MEMORY_MAX } from "../src/engine";
+import { Crowded, Gate } from "../src/gate";
+
+function holder(size = 0) {
+  return { size, drop: () => undefined };
+}
+
+describe("the gate", () => {
+  it("lets one run at a time that may grow to the most, beside those that rest", async () => {
+    const gate = new Gate();
+    const runs: string[] = [];
+    const run = async (name: string, size: number) => {
+      const own = holder();
+      const lease = gate.enter(name, own);
+      for (const step of [1, 2]) {
+        await lease.run(async () => {
+          runs.push(`${name}${step}`);
+          own.size = size;
+          await scheduler.wait(1);
+          expect(gate.held()).toBeLessThanOrEqual(80 << 20);
+        });
+      }
+      lease.end();
+    };
+    await Promise.all(["a", "b", "c", "d"].map((name) => run(name, MEMORY_MAX)));
+    expect(runs.length).toBe(8);
+    expect(gate.held()).toBe(0);
+    expect(gate.peak).toBeGreaterThan(MEMORY_MAX);
+  });
+
+  it("lets hundreds of small ones be there at once", async () => {
+    const gate = new Gate();
+    for (let number = 0; number < 300; number += 1) {
+      const own = holder();
+      await gate.enter("a", own).run(async () => void (own.size = 64 << 10));
+    }
+    expect(gate.count("a")).toBe(300);
+  });
+
+  it("sends a crowd away", async () => {
+    const gate = new Gate();
+    for (const name of ["a", "b"]) {
+      const own = holder();
+      await gate.enter(name, own).run(async () => void (own.size = MEMORY_MAX));
+    }
+    const waiting = Array.from({ length: 64 }, () => gate.enter("c", holder()));
+    let isOpen = false;
+    const all = Promise.all(waiting.map((lease) => lease.run(async () => isOpen)));
+    expect(() => gate.enter("d", holder())).toThrow(Crowded);
+    isOpen = true;
+    gate.forget("a");
+    gate.forget("b");
+    expect((await all).every((opened) => opened)).toBe(true);
+    gate.enter("d", holder());
+  });
+});

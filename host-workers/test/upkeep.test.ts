@@ -1,0 +1,64 @@
+// What alarms do: maintenance, snapshots by schedule, rows that grow cold.
+
+import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { equal, noise } from "./bytes";
+import { ZERO, bytesOf, create, fetchPack, pack, push, pushBody } from "./git";
+
+const HOUR = 3_600_000;
+
+async function repository(name: string) {
+  await create(name);
+  const packed = await pack(noise(2_000_000));
+  await push(name, pushBody(ZERO, packed));
+  return { packed, stub: env.REPOSITORY.getByName(name) };
+}
+
+// Hours until the next alarm.
+async function alarmIn(stub: Awaited<ReturnType<typeof repository>>["stub"]) {
+  const time = await runInDurableObject(stub, (_, state) => state.storage.getAlarm());
+  return time === null ? null : (time - Date.now()) / HOUR;
+}
+
+async function snapshots(name: string): Promise<number> {
+  const found = await env.BUCKET?.list({ prefix: `snapshots/${name}/` });
+  return found?.objects.filter(({ key }) => key.endsWith("/manifest.json")).length ?? 0;
+}
+
+describe("upkeep", () => {
+  it("takes a snapshot of what has changed, once, and comes again next day", async () => {
+    const { stub } = await repository("t/daily");
+    expect(await alarmIn(stub)).toBeLessThanOrEqual(1);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await snapshots("t/daily")).toBe(1);
+    expect(await alarmIn(stub)).toBeGreaterThan(23);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await snapshots("t/daily")).toBe(1);
+  });
+
+  it("moves rows that nobody has read for long, then rests", async () => {
+    const { packed, stub } = await repository("t/forgotten");
+    const warm = await bytesOf(await fetchPack("t/forgotten", packed.tip));
+    await runDurableObjectAlarm(stub);
+    expect((await stub.usage()).cold).toBe(0);
+    await runInDurableObject(stub, (_, state) => {
+      state.storage.sql.exec("UPDATE touched SET day = day - 15");
+    });
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect((await stub.usage()).cold).toBeGreaterThan(2_000_000);
+    await runDurableObjectAlarm(stub);
+    expect(await alarmIn(stub)).toBeNull();
+    expect(equal(await bytesOf(await fetchPack("t/forgotten", packed.tip)), warm)).toBe(true);
+  });
+
+  it("tries again later what failed", async () => {
+    const { stub } = await repository("t/failing");
+    await runInDurableObject(stub, (_, state) => {
+      state.storage.sql.exec("DELETE FROM notes WHERE name = 'name'");
+    });
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await snapshots("t/failing")).toBe(0);
+    expect(await alarmIn(stub)).toBeLessThan(1);
+  });
+});
