@@ -64,7 +64,9 @@ impl Error {
             Error::Collision => "an object looks like a SHA-1 collision attack",
             Error::TooManyObjects => "the pack has too many objects for one push: push in parts",
             Error::DeltaTooDeep => "a delta chain in the pack is too deep",
-            Error::CutShort => "the request ended before it was complete",
+            Error::CutShort => {
+                "the request ended before it was complete: if it is too large here, push in parts"
+            }
             Error::RepositoryFull => "the repository has reached its size limit",
             Error::NothingSelected => "no commits selected for shallow requests",
             Error::InputTooLarge => "the pack exceeds the maximum allowed size",
