@@ -4,6 +4,8 @@
 pub const MEMORY_MAX: usize = 32 << 20;
 /// A row's value: well under the 2 MB row limit of Durable Objects.
 pub const ROW_MAX: usize = 1 << 20;
+/// What a row of a pack holds besides its sum.
+pub const PAGE_MAX: usize = ROW_MAX - 4;
 /// A key; the longest is a ref's.
 pub const KEY_MAX: usize = 512;
 /// The longest ref name that is accepted.

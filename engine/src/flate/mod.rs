@@ -12,5 +12,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use adler::Adler;
 pub use deflate::Deflate;
 pub use inflate::{Inflate, Step};

@@ -139,6 +139,10 @@ fn check_some(
         return Ok(false);
     }
     check_refs(store, problems, out)?;
+    for _ in 0..store.damaged_pages() {
+        *problems += 1;
+        out.extend_from_slice(b"damaged row of a pack\n");
+    }
     let mut digits = [0; 20];
     out.extend_from_slice(crate::store::decimal(check.count, &mut digits));
     out.extend_from_slice(b" objects are whole\n");
@@ -155,16 +159,19 @@ fn check_some(
 fn check_refs(store: &mut Store, problems: &mut usize, out: &mut Vec<u8>) -> Result<()> {
     let mut after = Vec::new();
     loop {
-        let refs = store.refs(b"", &after)?;
+        let refs = store.refs_found(b"", &after);
         let Some(last) = refs.last() else { return Ok(()) };
-        after.clone_from(&last.name);
-        for found in &refs {
-            if let Target::Direct { oid, .. } = &found.target
-                && store.find(oid)?.is_none()
-            {
-                *problems += 1;
-                out.extend([b"ref to a missing object ", found.name.as_slice(), b"\n"].concat());
-            }
+        after.clone_from(&last.0);
+        for (name, target) in &refs {
+            let text: &[u8] = match target {
+                Ok(Target::Direct { oid, .. }) if !matches!(store.find(oid), Ok(Some(_))) => {
+                    b"ref to a missing object "
+                }
+                Ok(_) => continue,
+                Err(_) => b"damaged ref ",
+            };
+            *problems += 1;
+            out.extend([text, name, b"\n"].concat());
         }
     }
 }

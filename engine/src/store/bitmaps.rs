@@ -4,11 +4,12 @@
 use super::bits::Bits;
 use super::keys::{self, Part};
 use super::manifest::{CONDEMNED, Retired};
+use super::sum::{seal, unseal};
 use super::{Place, Store};
 use crate::error::{Error, Result};
 use crate::flate::Deflate;
 use crate::host::{Expect, Write};
-use crate::limits::{BITMAPS_FROM, CLAIMS_MAX, ROW_MAX};
+use crate::limits::{BITMAPS_FROM, CLAIMS_MAX, PAGE_MAX};
 use alloc::vec::Vec;
 
 /// Which commits have a bitmap.
@@ -35,9 +36,9 @@ impl Bitmaps {
         self.commits.is_empty()
     }
 
-    /// Reads what the row `b` says; `None`: it speaks of packs that are gone.
+    /// Reads what the row `b` says; `None`: it is damaged, or speaks of packs that are gone.
     fn read(row: &[u8], numbers: &[u32]) -> Option<Bitmaps> {
-        let (words, _) = row.as_chunks::<4>();
+        let (words, _) = unseal(keys::BITMAPS, row).ok()?.as_chunks::<4>();
         let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
         let (number, count) = (words.next()?, words.next()?);
         let packs: Vec<u32> = words.by_ref().take(count as usize).collect();
@@ -58,7 +59,8 @@ impl Bitmaps {
             let index = self.slots.iter().position(|slot| *slot == commit.pack);
             words.extend([index.map_or(u32::MAX, |index| index as u32), commit.position]);
         }
-        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        let value: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        seal(keys::BITMAPS, &value)
     }
 }
 
@@ -85,7 +87,7 @@ impl Store<'_> {
     }
 
     /// Adds all that a commit with a bitmap reaches to both sets. False: the bitmap is gone, since
-    /// upkeep has written others.
+    /// upkeep has written others, or it is damaged.
     pub fn join(
         &mut self,
         bitmaps: &Bitmaps,
@@ -93,14 +95,14 @@ impl Store<'_> {
         to: &mut Bits,
         too: &mut Bits,
     ) -> Result<bool> {
-        let Some(row) = self.host.get(&keys::page(bitmaps.number, Part::Bitmap, page)) else {
-            return Ok(false);
-        };
+        let key = keys::page(bitmaps.number, Part::Bitmap, page);
+        let Some(row) = self.host.get(&key) else { return Ok(false) };
+        let Ok(row) = unseal(&key, &row) else { return Ok(false) };
         let counts: Vec<u32> = self.counts().collect();
         let words = |slot: u32| counts.get(slot as usize).map_or(0, |count| count.div_ceil(64));
         let size: u32 = bitmaps.slots.iter().map(|slot| 8 * words(*slot)).sum();
         let mut bytes = Vec::new();
-        self.inflate.whole(&row, size as usize, &mut bytes)?.ok_or(Error::Corrupt)?;
+        self.inflate.whole(row, size as usize, &mut bytes)?.ok_or(Error::Corrupt)?;
         let mut rest = bytes.as_chunks::<8>().0;
         for slot in &bitmaps.slots {
             let (now, later) =
@@ -131,7 +133,7 @@ impl Store<'_> {
             }
         }
         deflate.finish(&mut row);
-        if row.len() <= ROW_MAX {
+        if row.len() <= PAGE_MAX {
             let page = bitmaps.commits.len() as u32;
             self.write_pages(bitmaps.number, &[(Part::Bitmap, page, &row)]);
             bitmaps.commits.push(commit);
@@ -142,7 +144,8 @@ impl Store<'_> {
     /// before are deleted later: who still reads them is not disturbed.
     pub fn publish(&mut self, bitmaps: &Bitmaps) -> Result<()> {
         let row = bitmaps.write();
-        let old = bitmaps.row.as_deref().and_then(|row| row.first_chunk());
+        let old = bitmaps.row.as_deref().and_then(|row| unseal(keys::BITMAPS, row).ok());
+        let old = old.and_then(<[u8]>::first_chunk);
         let old = old.map(|number| u32::from_le_bytes(*number));
         for _ in 0..CLAIMS_MAX {
             let mut manifest = self.manifest.clone();

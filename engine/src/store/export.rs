@@ -145,7 +145,7 @@ impl Export {
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Run> {
         let (page, at) = objects::split(run.from);
-        let row = Source::Pack(run.pack).page(store, page)?;
+        let row = store.whole_page(run.pack, page)?;
         let size = (run.to - run.from).min(end.saturating_sub(self.written).max(1));
         let bytes = row.get(at..).unwrap_or_default();
         let bytes = bytes.get(..size as usize).unwrap_or(bytes);

@@ -29,8 +29,8 @@ pub fn reference(name: &[u8]) -> Vec<u8> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Part {
-    /// The entries, as one byte string without the pack's header and trailer, `ROW_MAX` bytes a
-    /// row.
+    /// The entries, as one byte string without the pack's header and trailer, `PAGE_MAX` bytes
+    /// a row.
     Data = b'd',
     /// `PAGE_COUNT` records a row, in pack order: see `pack::index::Record`.
     Records = b'e',
@@ -40,7 +40,7 @@ pub enum Part {
     /// What a commit reaches: for each pack that row `b` lists a bit for each position, in words of
     /// eight bytes, compressed.
     Bitmap = b'b',
-    /// The inflated content of a large delta base while a push needs it, `ROW_MAX` bytes a row.
+    /// The inflated content of a large delta base while a push needs it, `PAGE_MAX` bytes a row.
     Spill = b's',
 }
 

@@ -1,9 +1,10 @@
 //! The row that every request reads first: what the repository is, and its packs. Knows no object.
 
 use super::keys::{self, Part, SMALL_COUNT};
+use super::sum::{seal, unseal};
 use crate::error::{Error, Result};
 use crate::hash::Format;
-use crate::limits::ROW_MAX;
+use crate::limits::PAGE_MAX;
 use alloc::vec::Vec;
 
 /// One pack, as its row says.
@@ -42,7 +43,7 @@ impl Retired {
     pub fn new(pack: &Pack, time: u64) -> Retired {
         let pages = pack.firsts.len() as u32;
         let records = if pack.count <= SMALL_COUNT { 0 } else { pages };
-        let data = pack.size.div_ceil(ROW_MAX as u64) as u32;
+        let data = pack.size.div_ceil(PAGE_MAX as u64) as u32;
         Retired { number: pack.number, time, rows: [data, pages, records] }
     }
 
@@ -127,11 +128,11 @@ impl Manifest {
             out.extend((pack.firsts.len() as u32).to_le_bytes());
             pack.firsts.iter().for_each(|first| out.extend(first.to_le_bytes()));
         }
-        out
+        seal(keys::MANIFEST, &out)
     }
 
     pub fn read(bytes: &[u8]) -> Result<Manifest> {
-        read(&mut Reader(bytes)).ok_or(Error::Corrupt)
+        read(&mut Reader(unseal(keys::MANIFEST, bytes)?)).ok_or(Error::Corrupt)
     }
 }
 

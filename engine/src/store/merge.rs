@@ -3,11 +3,11 @@
 
 use super::keys::{self, Part, SMALL_COUNT};
 use super::manifest::{CLAIMED, CONDEMNED, Pack, Retired};
-use super::stage::{Source, Stage};
+use super::stage::Stage;
 use super::{Place, Store};
 use crate::error::{Error, Result};
 use crate::host::Write;
-use crate::limits::{CLAIMS_MAX, ROW_MAX, SCAN_MAX, STEP_MAX};
+use crate::limits::{CLAIMS_MAX, PAGE_MAX, SCAN_MAX, STEP_MAX};
 use crate::pack::index::{self, Base, PAGE_COUNT, Record};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -78,9 +78,9 @@ impl Merge {
         let mut at = at;
         let end = from.size.min(at + STEP_MAX as u64);
         while at < end {
-            let page = (at / ROW_MAX as u64) as u32;
-            let row = Source::Pack(from.number).page(store, page)?;
-            let bytes = row.get((at % ROW_MAX as u64) as usize..).unwrap_or_default();
+            let page = (at / PAGE_MAX as u64) as u32;
+            let row = store.whole_page(from.number, page)?;
+            let bytes = row.get((at % PAGE_MAX as u64) as usize..).unwrap_or_default();
             if bytes.is_empty() {
                 return Err(Error::Corrupt);
             }

@@ -16,6 +16,7 @@ mod ring;
 mod rows;
 pub mod settings;
 mod stage;
+mod sum;
 
 pub use objects::Place;
 pub use refs::{Ref, Target};
@@ -45,6 +46,8 @@ pub struct Store<'h> {
     rules: Vec<u8>,
     index_rows: Rows,
     data_rows: Rows,
+    /// Rows of packs' data that are not as they were written.
+    damaged: Vec<u64>,
     contents: Ring,
     inflate: Inflate,
 }
@@ -83,6 +86,7 @@ impl<'h> Store<'h> {
             rules: Vec::new(),
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
+            damaged: Vec::new(),
             contents: Ring::new(RING_MAX),
             inflate: Inflate::new(),
         }

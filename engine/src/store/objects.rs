@@ -5,7 +5,7 @@ use super::stage::Source;
 use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::Oid;
-use crate::limits::{DELTA_MAX, DEPTH_MAX, ROW_MAX};
+use crate::limits::{DELTA_MAX, DEPTH_MAX, PAGE_MAX};
 use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{self, Form, Header};
@@ -155,7 +155,7 @@ impl Store<'_> {
                 }
             }
             // Rows but the last are full: a short one that does not end the stream was cut.
-            if !input.is_empty() || row.len() < ROW_MAX {
+            if !input.is_empty() || row.len() < PAGE_MAX {
                 return Err(Error::BadZlib);
             }
             page += 1;
@@ -190,5 +190,5 @@ impl Store<'_> {
 
 /// The row and the place in it of an offset into a pack's data.
 pub(super) fn split(offset: u64) -> (u32, usize) {
-    ((offset / ROW_MAX as u64) as u32, (offset % ROW_MAX as u64) as usize)
+    ((offset / PAGE_MAX as u64) as u32, (offset % PAGE_MAX as u64) as usize)
 }

@@ -97,7 +97,7 @@ fn change<'a>(
     let key = keys::reference(&update.name);
     let old = store.host.get(&key);
     let is = match &old {
-        Some(row) => match Target::read(row, store.format)? {
+        Some(row) => match Target::read(&key, row, store.format)? {
             Target::Direct { oid, .. } => Some(oid),
             Target::Symbolic(_) => return Ok(None),
         },
@@ -106,7 +106,8 @@ fn change<'a>(
     if is != update.old {
         return Ok(None);
     }
-    Ok(Some(Change { update, key, old, new: new.map(Target::write) }))
+    let new = new.map(|target| target.write(&key));
+    Ok(Some(Change { update, key, old, new }))
 }
 
 fn try_commit(
@@ -116,7 +117,7 @@ fn try_commit(
     record: &Record,
 ) -> Result<bool> {
     let mut manifest = store.manifest.clone();
-    let mut pages: Vec<([u8; 11], &[u8])> = Vec::new();
+    let mut pages: Vec<([u8; 11], Vec<u8>)> = Vec::new();
     let mut tips: Vec<Oid> = changes.iter().filter_map(|change| change.update.new).collect();
     sort::values(&mut tips);
     if let Some(import) = import.filter(|import| import.counts().0 > 0) {
@@ -144,11 +145,11 @@ fn try_commit(
 }
 
 /// Lists the pack in the manifest, and its rows that are not written yet.
-fn add_pack<'a>(
+fn add_pack(
     manifest: &mut Manifest,
-    import: &'a Import,
+    import: &Import,
     tips: &[Oid],
-    pages: &mut Vec<([u8; 11], &'a [u8])>,
+    pages: &mut Vec<([u8; 11], Vec<u8>)>,
 ) -> Result<()> {
     if manifest.packs.len() >= PACKS_MAX {
         return Err(Error::RepositoryFull);

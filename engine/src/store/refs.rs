@@ -1,9 +1,11 @@
 //! Refs as rows. Knows no object.
 
 use super::manifest::Manifest;
+use super::sum::{SUM_SIZE, seal, unseal};
 use super::{Store, keys};
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
+use crate::host::Row;
 use crate::limits::{CLAIMS_MAX, KEY_MAX, SCAN_MAX};
 use alloc::vec::Vec;
 
@@ -23,17 +25,20 @@ pub struct Ref {
 }
 
 impl Target {
-    pub(super) fn write(&self) -> Vec<u8> {
-        match self {
+    /// The row of the ref with this key.
+    pub(super) fn write(&self, key: &[u8]) -> Vec<u8> {
+        let value = match self {
             Target::Direct { oid, peeled: None } => [b"o", oid.as_bytes()].concat(),
             Target::Direct { oid, peeled: Some(peeled) } => {
                 [b"p", oid.as_bytes(), peeled.as_bytes()].concat()
             }
             Target::Symbolic(name) => [b"ref: ", name.as_slice()].concat(),
-        }
+        };
+        seal(key, &value)
     }
 
-    pub(super) fn read(value: &[u8], format: Format) -> Result<Target> {
+    pub(super) fn read(key: &[u8], row: &[u8], format: Format) -> Result<Target> {
+        let value = unseal(key, row)?;
         let id = |at| value.get(at..).and_then(|bytes| Oid::from_bytes(format, bytes));
         if let Some(name) = value.strip_prefix(b"ref: ") {
             return Ok(Target::Symbolic(name.to_vec()));
@@ -73,13 +78,14 @@ impl Store<'_> {
 
     /// One ref by its full name (`refs/…`).
     pub fn find_ref(&mut self, name: &[u8]) -> Result<Option<Target>> {
-        let value = self.host.get(&keys::reference(name));
-        value.map(|value| Target::read(&value, self.format)).transpose()
+        let key = keys::reference(name);
+        let row = self.host.get(&key);
+        row.map(|row| Target::read(&key, &row, self.format)).transpose()
     }
 
     /// Whether what `refs` answered is known to be the last: there was room for another ref.
     pub fn is_end(refs: &[Ref]) -> bool {
-        let row_max = KEY_MAX + 1 + 2 * 32;
+        let row_max = KEY_MAX + 1 + 2 * 32 + SUM_SIZE;
         let sizes = refs.iter().map(|found| found.name.len() + row_max - KEY_MAX + 2);
         sizes.sum::<usize>() + row_max < SCAN_MAX
     }
@@ -87,12 +93,18 @@ impl Store<'_> {
     /// The next refs in name order after `after` (empty: from the start) whose names start with
     /// `prefix`, a bounded number; empty at the end. `HEAD` is not among them.
     pub fn refs(&mut self, prefix: &[u8], after: &[u8]) -> Result<Vec<Ref>> {
+        let refs = self.refs_found(prefix, after).into_iter();
+        refs.map(|(name, target)| Ok(Ref { name, target: target? })).collect()
+    }
+
+    /// The same, with those that cannot be read.
+    pub fn refs_found(&mut self, prefix: &[u8], after: &[u8]) -> Vec<(Vec<u8>, Result<Target>)> {
         let (prefix, after) = (keys::reference(prefix), keys::reference(after));
-        let mut refs = Vec::new();
-        for row in self.host.scan(&prefix, &after, SCAN_MAX) {
-            let name = row.key.get(keys::REFS.len()..).ok_or(Error::Corrupt)?.to_vec();
-            refs.push(Ref { name, target: Target::read(&row.value, self.format)? });
-        }
-        Ok(refs)
+        let rows = self.host.scan(&prefix, &after, SCAN_MAX).into_iter();
+        let read = |row: Row| {
+            let target = Target::read(&row.key, &row.value, self.format);
+            (row.key.get(keys::REFS.len()..).unwrap_or_default().to_vec(), target)
+        };
+        rows.map(read).collect()
     }
 }

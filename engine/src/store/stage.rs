@@ -3,9 +3,10 @@
 use super::Store;
 use super::keys::{self, Part};
 use super::manifest::{CLAIMED, Manifest, Retired};
+use super::sum::seal;
 use crate::error::{Error, Result};
 use crate::host::{Expect, Write};
-use crate::limits::{CLAIMS_MAX, RETIRED_MAX, ROW_MAX, STAGED_SECONDS};
+use crate::limits::{CLAIMS_MAX, PAGE_MAX, RETIRED_MAX, STAGED_SECONDS};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -25,7 +26,7 @@ impl Stage {
     }
 
     pub fn size(&self) -> u64 {
-        u64::from(self.rows_written) * ROW_MAX as u64 + self.row.len() as u64
+        u64::from(self.rows_written) * PAGE_MAX as u64 + self.row.len() as u64
     }
 
     pub fn number(&self) -> Option<u32> {
@@ -59,27 +60,27 @@ impl Stage {
     }
 
     /// The rows that the final commit writes.
-    pub fn pages(&self, number: u32) -> Vec<([u8; 11], &[u8])> {
+    pub fn pages(&self, number: u32) -> Vec<([u8; 11], Vec<u8>)> {
         let index = self.index.iter();
         let index = index.map(|(part, page, row)| (*part, *page, row.as_slice()));
         let last = (Part::Data, self.rows_written, self.row.as_slice());
         let rows = [last].into_iter().filter(|(_, _, row)| !row.is_empty()).chain(index);
-        rows.map(|(part, page, row)| (keys::page(number, part, page), row)).collect()
+        rows.map(|(part, page, row)| sealed(number, part, page, row)).collect()
     }
 
     pub fn push(&mut self, store: &mut Store, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             // Nobody holds the row here: readers drop theirs at once.
             let row = Rc::make_mut(&mut self.row);
-            let room = ROW_MAX - row.len();
+            let room = PAGE_MAX - row.len();
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
             if row.len() + now.len() > row.capacity() {
-                let size = (2 * (row.len() + now.len())).clamp(1 << 12, ROW_MAX);
+                let size = (2 * (row.len() + now.len())).clamp(1 << 12, PAGE_MAX);
                 row.reserve_exact(size - row.len());
             }
             row.extend_from_slice(now);
             bytes = later;
-            if row.len() == ROW_MAX {
+            if row.len() == PAGE_MAX {
                 self.flush(store)?;
             }
         }
@@ -113,6 +114,12 @@ impl Stage {
     }
 }
 
+/// A page as it is stored.
+fn sealed(number: u32, part: Part, page: u32, value: &[u8]) -> ([u8; 11], Vec<u8>) {
+    let key = keys::page(number, part, page);
+    (key, seal(&key, value))
+}
+
 /// Where a pack's data is read from.
 #[derive(Clone, Copy)]
 pub enum Source<'a> {
@@ -133,10 +140,9 @@ impl Source<'_> {
 impl Store<'_> {
     /// Writes pages of a pack that nothing points to yet.
     pub(super) fn write_pages(&mut self, number: u32, pages: &[(Part, u32, &[u8])]) {
-        let keys = pages.iter().map(|(part, page, _)| keys::page(number, *part, *page));
-        let keys: Vec<[u8; 11]> = keys.collect();
-        let writes = keys.iter().zip(pages);
-        let writes = writes.map(|(key, (_, _, value))| Write { key, value: Some(value) });
+        let rows = pages.iter().map(|(part, page, value)| sealed(number, *part, *page, value));
+        let rows: Vec<([u8; 11], Vec<u8>)> = rows.collect();
+        let writes = rows.iter().map(|(key, row)| Write { key, value: Some(row) });
         let is_done = self.host.commit(&[], &writes.collect::<Vec<Write>>());
         assert!(is_done, "a commit that expects nothing cannot fail");
     }

@@ -3,6 +3,7 @@
 mod bitmaps;
 mod check;
 mod client;
+mod corrupt;
 mod cost;
 mod crash;
 mod git;

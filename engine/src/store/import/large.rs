@@ -6,7 +6,7 @@ use super::entries::Base;
 use crate::error::{Error, Result};
 use crate::flate::Deflate;
 use crate::hash::Hasher;
-use crate::limits::{HELD_MAX, ROW_MAX};
+use crate::limits::{HELD_MAX, PAGE_MAX};
 use crate::object::Kind;
 use crate::pack::delta::{self, Delta, Step};
 use crate::pack::entry::{Form, Header};
@@ -88,7 +88,7 @@ impl Import {
                 (_, Some(place)) => store.read(place)?.1,
                 _ => return Err(Error::MissingBase),
             };
-            content.chunks(ROW_MAX).for_each(|row| spill.write(store, row));
+            content.chunks(PAGE_MAX).for_each(|row| spill.write(store, row));
         } else {
             // An object that is not held is stored whole.
             let source = number.map_or(Source::Stage(&self.stage), Source::Pack);
@@ -97,28 +97,28 @@ impl Import {
         if spill.size != size {
             return Err(Error::Corrupt);
         }
-        self.spill_pages += size.div_ceil(ROW_MAX as u64) as u32;
+        self.spill_pages += size.div_ceil(PAGE_MAX as u64) as u32;
         Ok(spill)
     }
 }
 
 impl Spill {
     fn write(&mut self, store: &mut Store, row: &[u8]) {
-        let page = self.first_page + (self.size / ROW_MAX as u64) as u32;
+        let page = self.first_page + (self.size / PAGE_MAX as u64) as u32;
         store.write_pages(self.pack, &[(Part::Spill, page, row)]);
         self.size += row.len() as u64;
     }
 
     fn write_stream(&mut self, store: &mut Store, source: Source, offset: u64) -> Result<()> {
         let (_, at) = store.header(source, offset)?;
-        let mut row = Vec::with_capacity(ROW_MAX);
+        let mut row = Vec::with_capacity(PAGE_MAX);
         store.inflate_from(source, at, &mut |store, mut bytes| {
             while !bytes.is_empty() {
-                let room = ROW_MAX - row.len();
+                let room = PAGE_MAX - row.len();
                 let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
                 row.extend_from_slice(now);
                 bytes = later;
-                if row.len() == ROW_MAX {
+                if row.len() == PAGE_MAX {
                     self.write(store, &row);
                     row.clear();
                 }
@@ -170,9 +170,9 @@ impl Spill {
             return Err(Error::BadDelta);
         }
         while left > 0 {
-            let page = self.first_page + (at / ROW_MAX) as u32;
+            let page = self.first_page + (at / PAGE_MAX) as u32;
             let row = store.data_page(self.pack, Part::Spill, page)?;
-            let bytes = row.get(at % ROW_MAX..).unwrap_or_default();
+            let bytes = row.get(at % PAGE_MAX..).unwrap_or_default();
             let bytes = bytes.get(..left).unwrap_or(bytes);
             if bytes.is_empty() {
                 return Err(Error::Corrupt);
@@ -186,7 +186,7 @@ impl Spill {
 
     /// Deletes the rows.
     fn drop(self, store: &mut Store) {
-        let pages = self.size.div_ceil(ROW_MAX as u64) as u32;
+        let pages = self.size.div_ceil(PAGE_MAX as u64) as u32;
         store.delete_pages(self.pack, Part::Spill, self.first_page..self.first_page + pages);
     }
 }
