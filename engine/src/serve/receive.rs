@@ -2,7 +2,7 @@
 //! Which refs may move is said in `refs_check`.
 
 use super::refs_check::{Checked, check};
-use super::{Lines, Progress, write_error};
+use super::{Lines, Progress, caps, write_error};
 use crate::error::{Blame, Error, Result};
 use crate::limits::{COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
 use crate::store::import::Import;
@@ -117,6 +117,10 @@ impl Receive {
         }
         let (command, list) = command(text, store.format())?;
         if let Some(list) = list.filter(|_| self.commands.is_empty()) {
+            let format = caps::value(list, b"object-format");
+            if format.is_some_and(|format| format != store.format().name().as_bytes()) {
+                return Err(Error::BadRequest);
+            }
             self.wishes = Wishes::read(list);
             self.wishes.atomic &= store.is_set(Key::AdvertiseAtomic);
             self.wishes.options &= store.is_set(Key::AdvertiseOptions);

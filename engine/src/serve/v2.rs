@@ -5,6 +5,7 @@ use super::ls_refs::{self, LsRefs};
 use super::object_info::Info;
 use super::{Lines, Progress, write_error};
 use crate::error::{Error, Result};
+use crate::hash::Format;
 use crate::store::Store;
 use crate::store::settings::{self, Key, Offer};
 use crate::wire::AGENT;
@@ -66,7 +67,8 @@ pub struct V2 {
 }
 
 enum State {
-    Command(Option<Ask>),
+    /// Also whether the client said which format its ids have.
+    Command(Option<Ask>, bool),
     Arguments(Ask),
     LsRefs(ls_refs::Answer),
     Fetch(fetch::Answer),
@@ -99,7 +101,7 @@ impl Command {
 
 impl V2 {
     pub fn new() -> V2 {
-        V2 { lines: Lines::default(), state: State::Command(None) }
+        V2 { lines: Lines::default(), state: State::Command(None, false) }
     }
 
     pub fn feed(&mut self, store: &mut Store, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
@@ -107,7 +109,7 @@ impl V2 {
         lines.feed(bytes, &mut |line| {
             let state = core::mem::replace(&mut self.state, State::Done);
             self.state = state.on_line(store, line, out)?;
-            Ok(matches!(self.state, State::Command(_) | State::Arguments(_)))
+            Ok(matches!(self.state, State::Command(..) | State::Arguments(_)))
         })?;
         self.lines = lines;
         Ok(self.progress())
@@ -116,8 +118,8 @@ impl V2 {
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
         let is_over = match &mut self.state {
             // A body without a command is an empty answer.
-            State::Command(None) if self.lines.is_empty() => true,
-            State::Command(_) | State::Arguments(_) => return Err(Error::CutShort),
+            State::Command(None, _) if self.lines.is_empty() => true,
+            State::Command(..) | State::Arguments(_) => return Err(Error::CutShort),
             State::LsRefs(answer) => answer.pump(store, out)?,
             State::Fetch(answer) => answer.pump(store, out)?,
             State::Info(info) => info.pump(store, out)?,
@@ -145,7 +147,7 @@ impl V2 {
 
     fn progress(&self) -> Progress {
         match self.state {
-            State::Command(_) | State::Arguments(_) => Progress::Hungry,
+            State::Command(..) | State::Arguments(_) => Progress::Hungry,
             State::LsRefs(_) | State::Fetch(_) | State::Info(_) => Progress::Busy,
             State::Done => Progress::Done,
         }
@@ -156,19 +158,25 @@ impl State {
     /// Every change of state that a line can cause.
     fn on_line(self, store: &mut Store, line: Line<'_>, out: &mut Vec<u8>) -> Result<State> {
         Ok(match (self, line) {
-            (State::Command(None), Line::Flush) => State::Done,
-            (State::Command(ask), Line::Data(_)) => {
+            (State::Command(None, _), Line::Flush) => State::Done,
+            (State::Command(ask, is_said), Line::Data(_)) => {
                 let text = line.text().unwrap_or_default();
+                let is_said = is_said || text.starts_with(b"object-format");
                 match on_capability(store, text, ask.is_some(), out)? {
-                    Some(found) => State::Command(found.or(ask)),
+                    Some(found) => State::Command(found.or(ask), is_said),
                     None => State::Done,
                 }
             }
-            (State::Command(Some(ask)), Line::Delim) => State::Arguments(ask),
-            (State::Command(Some(ask)) | State::Arguments(ask), Line::Flush) => {
+            // Who says nothing speaks SHA-1.
+            (State::Command(Some(_), false), _) if store.format() != Format::Sha1 => {
+                write_mismatch(store, Format::Sha1.name().as_bytes(), out);
+                State::Done
+            }
+            (State::Command(Some(ask), _), Line::Delim) => State::Arguments(ask),
+            (State::Command(Some(ask), _) | State::Arguments(ask), Line::Flush) => {
                 ask.answer(store, out)?
             }
-            (State::Command(None), Line::Delim) => {
+            (State::Command(None, _), Line::Delim) => {
                 write_error(out, &[b"no command requested"]);
                 State::Done
             }
@@ -192,6 +200,11 @@ impl State {
     }
 }
 
+fn write_mismatch(store: &Store, theirs: &[u8], out: &mut Vec<u8>) {
+    let ours = store.format().name().as_bytes();
+    write_error(out, &[b"mismatched object format: server ", ours, b"; client ", theirs]);
+}
+
 /// Reads a line before the arguments. `None`: it was refused, in words.
 fn on_capability(
     store: &Store,
@@ -212,9 +225,7 @@ fn on_capability(
             _ => write_error(out, &[b"invalid command '", value, b"'"]),
         },
         b"object-format" if value != store.format().name().as_bytes() => {
-            let ours = store.format().name().as_bytes();
-            let text = [b"mismatched object format: server ", ours, b"; client ", value].concat();
-            write_error(out, &[&text]);
+            write_mismatch(store, value, out);
         }
         b"agent" | b"session-id" | b"server-option" | b"object-format" => return Ok(Some(None)),
         _ => write_error(out, &[b"unknown capability '", text, b"'"]),
