@@ -133,9 +133,6 @@ fn contents(fixture: &Fixture, pack: &[u8], folder: &Path) -> Result<(Vec<String
     let _ = std::fs::remove_dir_all(&objects);
     std::fs::create_dir_all(objects.join("pack"))?;
     let mut command = git(&fixture.workshop, &["index-pack", "--stdin", "--fix-thin"]);
-    if fixture.id_size() == 32 {
-        command.arg("--object-format=sha256");
-    }
     command.env("GIT_OBJECT_DIRECTORY", &objects);
     command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", fixture.workshop.join("objects"));
     run_with(command, pack)?;
