@@ -18,5 +18,5 @@ say "git push http://$listen/me/project.git main"
 script=src/index.ts
 [ "${RESTARTS:-0}" = 0 ] || script=test/restarting.ts
 exec wrangler dev "$script" --ip "${listen%:*}" --port "${listen##*:}" --persist-to "$data" \
-    --var OPEN:1 --var BODY_MAX:0 --show-interactive-dev-session=false \
+    --var OPEN:1 --var "BODY_MAX:${BODY_MAX:-0}" --show-interactive-dev-session=false \
     --log-level "${LOG:-warn}" "$@"

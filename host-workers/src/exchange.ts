@@ -166,12 +166,14 @@ class Body {
     this.reader = stream.getReader({ mode: "byob" });
   }
 
-  // The next piece; `undefined`: it is over, or has passed its limit.
+  // The next piece; `undefined`: it is over, or has passed its limit. Then the rest is read first:
+  // a client that still sends does not listen.
   async read(size: number): Promise<Uint8Array | undefined> {
-    if (this.bytesMax > 0 && this.bytes > this.bytesMax) return undefined;
     const piece = await this.take(size);
     this.bytes += piece?.length ?? 0;
-    return this.bytesMax > 0 && this.bytes > this.bytesMax ? undefined : piece;
+    if (this.bytesMax === 0 || this.bytes <= this.bytesMax) return piece;
+    await this.drain(DRAIN_MAX);
+    return undefined;
   }
 
   private async take(size: number): Promise<Uint8Array | undefined> {
@@ -193,6 +195,7 @@ class Body {
         if (!piece) return;
         bytes += piece.length;
       }
+      this.isOver = true;
       await this.reader.cancel();
     } catch {
       // The client is gone.
