@@ -7,6 +7,7 @@ mod crowd;
 mod day;
 mod peers;
 mod sizes;
+mod ways;
 
 use crate::fixture::Fixtures;
 use crate::git::{git, run, text};
@@ -60,6 +61,12 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/many-haves-v0", run: |trip| day::many_haves(trip, "0") },
     Journey { name: "journey/many-haves-v2", run: |trip| day::many_haves(trip, "2") },
     Journey { name: "journey/chunked-push", run: day::chunked_push },
+    Journey { name: "journey/ways/partial", run: ways::partial },
+    Journey { name: "journey/ways/push", run: ways::push },
+    Journey { name: "journey/ways/fetch", run: ways::fetch },
+    Journey { name: "journey/ways/submodules", run: ways::submodules },
+    Journey { name: "journey/ways/bundle", run: ways::bundle },
+    Journey { name: "journey/ways/sha256", run: ways::sha256 },
     Journey { name: "journey/empty-clone", run: day::empty_clone },
     Journey { name: "journey/shallow", run: day::shallow },
     Journey { name: "journey/partial", run: day::partial },
