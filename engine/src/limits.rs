@@ -57,6 +57,8 @@ pub const WAITS_MAX: usize = 400 << 10;
 pub const STEP_MAX: usize = 1 << 20;
 /// Ids that one step of a push looks up.
 pub const CLOSE_STEP: usize = 10_000;
+/// A longer line of `.gitattributes` is a fault (git's `gitattributesLineLength`).
+pub const ATTRIBUTES_LINE_MAX: usize = 2048;
 /// A longer name in a tree is a fault (git's `largePathname`).
 pub const PATHNAME_MAX: usize = 4096;
 /// Commits or trees that a walk has yet to look at.

@@ -15,9 +15,10 @@ pub fn objects(data: &[u8]) {
     let outcome = references(kind, content, format, &mut |oid, kind| read.push((oid, kind)));
     let mut each = |oid, kind| checked.push((oid, kind));
     let mut errors = 0;
-    let verdict = inspect(kind, content, format, &STRICT, &mut each, &mut |finding| {
-        errors += usize::from(finding.severity == engine::object::check::Severity::Error);
-    });
+    let verdict =
+        inspect(kind, content, format, &STRICT, &mut each, &mut |_, _| {}, &mut |finding| {
+            errors += usize::from(finding.severity == engine::object::check::Severity::Error);
+        });
     assert_eq!(verdict.err(), outcome.err());
     assert_eq!(checked, read);
     assert!(verdict.is_err() || verdict == Ok(errors == 0));

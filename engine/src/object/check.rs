@@ -1,9 +1,12 @@
 //! What git's fsck says about one object: the table of its rules, and the check by it. Knows no
-//! other object and no setting; the content of blobs is not looked at.
+//! other object and no setting; of blobs only those are looked at that git itself reads.
 
+mod files;
 mod lines;
 mod names;
 mod tree;
+
+pub use files::{Content, File, inspect_file};
 
 use crate::error::Result;
 use crate::hash::{Format, Oid};
@@ -60,6 +63,16 @@ rules! {
     BadTimezone "badTimezone" Error "invalid author/committer line - bad time zone"
     BadTree "badTree" Error "cannot be parsed as a tree"
     DuplicateEntries "duplicateEntries" Error "contains duplicate file entries"
+    GitattributesBlob "gitattributesBlob" Error "non-blob found at .gitattributes"
+    GitattributesLarge "gitattributesLarge" Error ".gitattributes too large to parse"
+    GitattributesLineLength "gitattributesLineLength" Error
+        ".gitattributes has too long lines to parse"
+    GitmodulesBlob "gitmodulesBlob" Error "non-blob found at .gitmodules"
+    GitmodulesLarge "gitmodulesLarge" Error ".gitmodules too large to parse"
+    GitmodulesName "gitmodulesName" Error "disallowed submodule name: "
+    GitmodulesPath "gitmodulesPath" Error "disallowed submodule path: "
+    GitmodulesUpdate "gitmodulesUpdate" Error "disallowed submodule update setting: "
+    GitmodulesUrl "gitmodulesUrl" Error "disallowed submodule url: "
     GitmodulesSymlink "gitmodulesSymlink" Error ".gitmodules is a symbolic link"
     MissingAuthor "missingAuthor" Error "invalid format - expected 'author' line"
     MissingCommitter "missingCommitter" Error "invalid format - expected 'committer' line"
@@ -84,6 +97,7 @@ rules! {
     BadFilemode "badFilemode" Info "contains bad file modes"
     BadTagName "badTagName" Info "invalid 'tag' name: "
     GitattributesSymlink "gitattributesSymlink" Info ".gitattributes is a symlink"
+    GitmodulesParse "gitmodulesParse" Info "could not parse gitmodules blob"
     GitignoreSymlink "gitignoreSymlink" Info ".gitignore is a symlink"
     MailmapSymlink "mailmapSymlink" Info ".mailmap is a symlink"
     MissingTaggerEntry "missingTaggerEntry" Info "invalid format - expected 'tagger' line"
@@ -139,18 +153,19 @@ pub struct Finding<'a> {
 }
 
 /// Gives what the object refers to, as `references` does, and tells what is wrong with it, in one
-/// reading of a tree. True: there is no error. Fails where git cannot read the object at all.
+/// reading of a tree; gives the files that are to be inspected by themselves. True: there is no error. Fails where git cannot read the object at all.
 pub fn inspect(
     kind: Kind,
     content: &[u8],
     format: Format,
     severities: &Severities,
     each: &mut dyn FnMut(Oid, Kind),
+    file: &mut dyn FnMut(Oid, File),
     tell: &mut dyn FnMut(&Finding),
 ) -> Result<bool> {
     let mut check = Check { format, severities, tell, is_good: true };
     match kind {
-        Kind::Tree => check.tree(content, each)?,
+        Kind::Tree => check.tree(content, each, file)?,
         Kind::Blob => {}
         Kind::Commit | Kind::Tag => {
             object::references(kind, content, format, each)?;

@@ -1,7 +1,7 @@
 //! The entries of a tree: their order, names and modes. Knows no line.
 
 use super::names::{self, ATTRIBUTES, IGNORE, MAILMAP, MODULES};
-use super::{Check, Fault};
+use super::{Check, Fault, File};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::PATHNAME_MAX;
@@ -39,7 +39,12 @@ const TOLD: [Fault; 10] = [
 
 impl Check<'_> {
     /// Tells what is wrong, and gives what the entries refer to. One fault hides no other.
-    pub(super) fn tree(&mut self, content: &[u8], each: &mut dyn FnMut(Oid, Kind)) -> Result<()> {
+    pub(super) fn tree(
+        &mut self,
+        content: &[u8],
+        each: &mut dyn FnMut(Oid, Kind),
+        file: &mut dyn FnMut(Oid, File),
+    ) -> Result<()> {
         let mut found = Found::default();
         let mut order = Order::default();
         let mut entries = entries(content, self.format);
@@ -56,7 +61,7 @@ impl Check<'_> {
             } else if !entry.is_submodule() {
                 each(entry.oid, Kind::Blob);
             }
-            self.name(&entry, &mut found);
+            self.name(&entry, &mut found, file);
             found.add(Fault::NullSha1, entry.oid.is_zero());
             found.add(Fault::BadFilemode, !is_usual(entry.mode));
             order.check(entry, &mut found);
@@ -69,7 +74,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn name(&mut self, entry: &Entry, found: &mut Found) {
+    fn name(&mut self, entry: &Entry, found: &mut Found, file: &mut dyn FnMut(Oid, File)) {
         let name = entry.name;
         found.add(Fault::LargePathname, name.len() > PATHNAME_MAX);
         if names::is_suspect(name) {
@@ -78,6 +83,10 @@ impl Check<'_> {
             found.add(Fault::HasDotgit, names::is_dotgit(name));
             if entry.is_link() {
                 self.link(name);
+            } else if MODULES.is(name) {
+                file(entry.oid, File::Modules);
+            } else if ATTRIBUTES.is(name) {
+                file(entry.oid, File::Attributes);
             }
         }
         let mut rest = name;
@@ -90,8 +99,11 @@ impl Check<'_> {
             }
             // NTFS takes it for a path.
             found.add(Fault::HasDotgit, names::is_ntfs_dotgit(rest));
-            if entry.is_link() && MODULES.is_ntfs(rest) {
-                _ = self.fault(Fault::GitmodulesSymlink);
+            if MODULES.is_ntfs(rest) {
+                match entry.is_link() {
+                    true => _ = self.fault(Fault::GitmodulesSymlink),
+                    false => file(entry.oid, File::Modules),
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
-use crate::limits::CLOSE_STEP;
+use crate::limits::{CLOSE_STEP, HELD_MAX};
+use crate::object::check::{Content, File, Finding, Severity, inspect_file};
 use crate::object::{Commit, Kind};
 use crate::pack::index::{self, PAGE_COUNT, Record};
 use crate::sort;
@@ -59,6 +60,38 @@ impl Import {
         Ok(())
     }
 
+    /// What git will read in the pack's trees does not mislead it. What was stored before was looked
+    /// at when it came.
+    fn check_file(&mut self, store: &mut Store, number: u32, is: Option<Kind>) -> Result<()> {
+        for file in [File::Modules, File::Attributes] {
+            let position = self.ids.position(number);
+            let is_blob = is == Some(Kind::Blob);
+            if !self.ids.is_marked(number, file) || (is_blob && position.is_none()) {
+                continue;
+            }
+            let text;
+            let content = match position.filter(|_| is_blob) {
+                None => Content::Other,
+                Some(at) if self.entries.get(at)?.size > HELD_MAX as u64 => Content::Large,
+                Some(at) => {
+                    text = self.load(store, at)?;
+                    Content::Blob(&text)
+                }
+            };
+            let oid = self.ids.oid(number);
+            let fault = &mut self.fault;
+            let mut tell = |found: &Finding| {
+                if found.severity == Severity::Error {
+                    *fault = found.rule.message(&oid, found.detail);
+                }
+            };
+            if !inspect_file(file, &content, &self.severities, &mut tell) {
+                return self.fail(oid, Error::BadObject);
+            }
+        }
+        Ok(())
+    }
+
     /// An id that the pack refers to is in the pack or in the store, and is what it is said to be.
     fn close_one(&mut self, store: &mut Store, number: u32) -> Result<()> {
         let oid = self.ids.oid(number);
@@ -73,7 +106,7 @@ impl Import {
         match (said, is) {
             (_, None) => self.fail(oid, Error::MissingObject),
             (Some(said), Some(is)) if said != is => self.fail(oid, Error::BadObject),
-            _ => Ok(()),
+            _ => self.check_file(store, number, is),
         }
     }
 

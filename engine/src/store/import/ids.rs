@@ -3,6 +3,7 @@
 
 use crate::hash::{Format, Oid};
 use crate::object::Kind;
+use crate::object::check::File;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -12,13 +13,17 @@ pub struct Ids {
     bytes: Vec<u8>,
     /// Where the pack has each, or `ABSENT`.
     positions: Vec<u32>,
-    /// What those that refer to it say it is; 0: nobody refers to it.
+    /// What those that refer to it say it is; 0: nobody refers to it. Above that, as which files of
+    /// git's trees have it.
     kinds: Vec<u8>,
     /// Open addressing by the id's own bytes; 0 is free, else the number plus one.
     slots: Vec<u32>,
 }
 
 const ABSENT: u32 = u32::MAX;
+/// Bits of a kind; those of files follow.
+const KIND: u8 = 7;
+const FILE_SHIFT: u8 = 3;
 
 impl Ids {
     pub fn new(format: Format, count: u32) -> Ids {
@@ -52,7 +57,7 @@ impl Ids {
 
     /// What others in the pack say that the object is; `None`: nothing in the pack refers to it.
     pub fn kind(&self, number: u32) -> Option<Kind> {
-        self.kinds.get(number as usize).and_then(|kind| Kind::from_number(*kind))
+        self.kinds.get(number as usize).and_then(|kind| Kind::from_number(*kind & KIND))
     }
 
     /// The number of an id that is in the set.
@@ -74,12 +79,25 @@ impl Ids {
     pub fn refer(&mut self, oid: &Oid, kind: Kind) -> bool {
         let number = self.add(oid);
         match self.kinds.get_mut(number as usize) {
-            Some(known) if *known == 0 || *known == kind as u8 => {
-                *known = kind as u8;
+            Some(known) if *known & KIND == 0 || *known & KIND == kind as u8 => {
+                *known |= kind as u8;
                 true
             }
             _ => false,
         }
+    }
+
+    /// A tree has this object as a file that git reads.
+    pub fn mark(&mut self, oid: &Oid, file: File) {
+        let number = self.add(oid);
+        if let Some(known) = self.kinds.get_mut(number as usize) {
+            *known |= (file as u8) << FILE_SHIFT;
+        }
+    }
+
+    pub fn is_marked(&self, number: u32, file: File) -> bool {
+        let known = self.kinds.get(number as usize);
+        known.is_some_and(|known| known >> FILE_SHIFT & file as u8 != 0)
     }
 
     fn add(&mut self, oid: &Oid) -> u32 {

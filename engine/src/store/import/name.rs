@@ -53,12 +53,14 @@ impl Import {
         let (format, ids, fault) = (self.format, &mut self.ids, &mut self.fault);
         let id = || hash::object_id(format, kind.name(), content);
         let (mut is_agreed, mut known) = (true, None);
+        let mut marks = Vec::new();
         let noted = check::inspect(
             kind,
             content,
             format,
             &self.severities,
             &mut |oid, kind| is_agreed &= ids.refer(&oid, kind),
+            &mut |oid, file| marks.push((oid, file)),
             &mut |found| {
                 if found.severity == Severity::Error {
                     let oid = known.get_or_insert_with(|| id().unwrap_or(Oid::zero(format)));
@@ -66,6 +68,7 @@ impl Import {
                 }
             },
         );
+        marks.iter().for_each(|(oid, file)| ids.mark(oid, *file));
         if noted == Ok(true) && is_agreed {
             return Ok(());
         }
