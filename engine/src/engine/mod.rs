@@ -46,6 +46,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The client reads the answer while it sends: not HTTP.
+    fn is_stream(&self) -> bool {
+        self.method == b"STREAM"
+    }
+
     fn header(&self, name: &[u8]) -> &[u8] {
         let found = self.headers.iter().find(|header| header.name == name);
         found.map_or(&[], |header| &header.value)
@@ -62,6 +67,8 @@ pub struct Engine<'h> {
     waited: usize,
     /// Seconds since 1970.
     time: u64,
+    /// The client sends more only when it was answered.
+    is_stream: bool,
 }
 
 enum State {
@@ -94,8 +101,9 @@ impl<'h> Engine<'h> {
                     let state = State::Session { session: Box::new(session), content_type };
                     let mut store = Store::new(host, found).at(request.time);
                     store.bind(cut(&request.caller, b'\n').1);
-                    let (out, time) = (Vec::new(), request.time);
-                    return Some(Engine { store, state, out, is_silent: true, waited: 0, time });
+                    let (out, time, is_stream) = (Vec::new(), request.time, request.is_stream());
+                    let (is_silent, waited) = (true, 0);
+                    return Some(Engine { store, state, out, is_silent, waited, time, is_stream });
                 }
                 Err(refusal) => refusal,
             },
@@ -150,7 +158,8 @@ impl<'h> Engine<'h> {
         let progress = outcome.unwrap_or_else(|error| self.fail(error));
         self.waited += usize::from(!self.out.is_empty());
         let is_enough = self.out.len() >= EMIT_MAX / 4 || self.waited > PUMPS_MAX;
-        if progress != Progress::Done && !is_enough {
+        let is_awaited = self.is_stream && progress == Progress::Hungry && !self.out.is_empty();
+        if progress != Progress::Done && !is_enough && !is_awaited {
             return progress;
         }
         self.send();

@@ -75,7 +75,8 @@ pub fn route(request: &Request) -> Result<(Session, Vec<u8>), Refusal> {
         return Err(if is_advert { Refusal::NO_SERVICE } else { Refusal::NOT_FOUND });
     };
     let method: &[u8] = if is_advert { b"GET" } else { b"POST" };
-    if request.method != method && !(is_advert && request.method == b"HEAD") {
+    let is_stream = request.is_stream();
+    if request.method != method && !is_stream && !(is_advert && request.method == b"HEAD") {
         return Err(if is_advert { Refusal::ONLY_GET } else { Refusal::ONLY_POST });
     }
     match service {
@@ -87,19 +88,21 @@ pub fn route(request: &Request) -> Result<(Session, Vec<u8>), Refusal> {
     let content_type = content_type(service, kind);
     let version = caps::version(request.header(b"git-protocol"));
     if is_advert {
-        let session = Session::Advert(Advert::new(service, version, request.id.clone()));
+        let session = Session::Advert(Advert::new(service, version, is_stream, request.id.clone()));
         return Ok((session, content_type));
     }
-    if request.header(b"content-type") != self::content_type(service, b"request") {
+    let expected = self::content_type(service, b"request");
+    if !is_stream && request.header(b"content-type") != expected {
         return Err(Refusal::BAD_TYPE);
     }
     let session = match service {
         Service::UploadPack if version == 2 => Session::V2(V2::new()),
-        Service::UploadPack => Session::Upload(Upload::new()),
+        Service::UploadPack => Session::Upload(Upload::new(is_stream)),
         Service::ReceivePack => Session::Receive(Box::new(Receive::new(Caller {
             time: request.time,
             name: cut(&request.caller, b'\n').0.to_vec(),
             size_max: request.size_max,
+            is_stream,
         }))),
     };
     Ok((session, content_type))

@@ -26,6 +26,8 @@ const RECEIVE_OFFERS: &[Offer] =
 pub struct Advert {
     service: Service,
     version: u8,
+    /// A client of HTTP is told the service first.
+    is_stream: bool,
     /// What clients and logs call this request; may be empty.
     session_id: Vec<u8>,
     state: State,
@@ -41,8 +43,9 @@ enum State {
 }
 
 impl Advert {
-    pub fn new(service: Service, version: u8, session_id: Vec<u8>) -> Advert {
-        Advert { service, version, session_id, state: State::Start, is_first: true }
+    pub fn new(service: Service, version: u8, is_stream: bool, session_id: Vec<u8>) -> Advert {
+        let state = State::Start;
+        Advert { service, version, is_stream, session_id, state, is_first: true }
     }
 
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<Progress> {
@@ -53,7 +56,7 @@ impl Advert {
             }
             State::Start => {
                 // receive-pack has no v2: it answers as in v0, but has no line for the service.
-                if self.version < 2 {
+                if self.version < 2 && !self.is_stream {
                     line::write(out, &[b"# service=git-", self.service.name(), b"\n"]);
                     line::flush(out);
                 }

@@ -19,6 +19,8 @@ pub struct Caller {
     pub time: u64,
     pub name: Vec<u8>,
     pub size_max: u64,
+    /// The body does not end with the pack: the answer may not wait for that.
+    pub is_stream: bool,
 }
 
 pub struct Receive {
@@ -169,7 +171,11 @@ impl Receive {
     }
 
     fn progress(&self) -> Progress {
-        match self.state {
+        match &self.state {
+            State::Pack(Some(import)) if self.caller.is_stream && import.is_whole() => {
+                Progress::Busy
+            }
+            State::Refused(_) if self.caller.is_stream => Progress::Busy,
             State::Commands | State::Options | State::Pack(_) | State::Refused(_) => {
                 Progress::Hungry
             }

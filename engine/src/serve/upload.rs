@@ -1,4 +1,4 @@
-//! `git-upload-pack` in protocol v0 and v1 (gitprotocol-pack, "Packfile Negotiation"), stateless.
+//! `git-upload-pack` in protocol v0 and v1 (gitprotocol-pack, "Packfile Negotiation").
 
 use super::fetch::{Fetch, write_cut};
 use super::sender::Sender;
@@ -30,6 +30,8 @@ pub struct Upload {
     was_ready: bool,
     /// How many common haves there were when readiness was looked at, and the answer.
     ready: (usize, bool),
+    /// One request holds all rounds.
+    is_stream: bool,
     state: State,
 }
 
@@ -55,7 +57,7 @@ enum State {
 }
 
 impl Upload {
-    pub fn new() -> Upload {
+    pub fn new(is_stream: bool) -> Upload {
         Upload {
             lines: Lines::default(),
             ask: Fetch::default(),
@@ -68,6 +70,7 @@ impl Upload {
             last: None,
             was_ready: false,
             ready: (0, false),
+            is_stream,
             state: State::Wants,
         }
     }
@@ -259,7 +262,9 @@ impl Upload {
             return self.send(store);
         }
         // HTTP has no state: the next round is another request.
-        self.state = State::Done;
+        if !self.is_stream {
+            self.state = State::Done;
+        }
         Ok(())
     }
 
@@ -281,10 +286,4 @@ impl Upload {
 
 fn ack(out: &mut Vec<u8>, oid: &Oid, word: &[u8]) {
     line::write(out, &[b"ACK ", &oid.to_hex(), word, b"\n"]);
-}
-
-impl Default for Upload {
-    fn default() -> Upload {
-        Upload::new()
-    }
 }

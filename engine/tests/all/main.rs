@@ -12,4 +12,5 @@ mod journeys;
 mod policy;
 mod server;
 mod store;
+mod stream;
 mod whole;

@@ -339,6 +339,11 @@ impl Import {
         Ok(Some(self.format.width()))
     }
 
+    /// Whether the pack's last byte was read.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.state, State::Received)
+    }
+
     /// After the last byte: one bounded step of what remains (deltas, connectivity). True: all is
     /// done. `CutShort` if the pack is not complete.
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
