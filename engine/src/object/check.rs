@@ -153,7 +153,8 @@ pub struct Finding<'a> {
 }
 
 /// Gives what the object refers to, as `references` does, and tells what is wrong with it, in one
-/// reading of a tree; gives the files that are to be inspected by themselves. True: there is no error. Fails where git cannot read the object at all.
+/// reading of a tree; gives the files that are to be inspected by themselves. True: there is no
+/// error. Fails where git cannot read the object at all.
 pub fn inspect(
     kind: Kind,
     content: &[u8],

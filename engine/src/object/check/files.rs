@@ -163,8 +163,8 @@ fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Whether git could be misled by a submodule's address: to take it for an option, to send more than
-/// one line, or to go to another host than it names.
+/// Whether git could be misled by a submodule's address: to take it for an option, to send more
+/// than one line, or to go to another host than it names.
 fn is_bad_url(url: &[u8]) -> bool {
     let is_line = |code: &[u8]| code.eq_ignore_ascii_case(b"%0a");
     let has_line = url.contains(&b'\n') || url.windows(3).any(is_line);

@@ -60,8 +60,8 @@ impl Import {
         Ok(())
     }
 
-    /// What git will read in the pack's trees does not mislead it. What was stored before was looked
-    /// at when it came.
+    /// What git will read in the pack's trees does not mislead it. What was stored before was
+    /// looked at when it came.
     fn check_file(&mut self, store: &mut Store, number: u32, is: Option<Kind>) -> Result<()> {
         for file in [File::Modules, File::Attributes] {
             let position = self.ids.position(number);
