@@ -8,7 +8,7 @@ GZIP_MAX := 104448
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
-.PHONY: help serve workers engine size test check conformance bench fuzz
+.PHONY: help serve workers engine size test check conformance bench fuzz soak
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -41,6 +41,9 @@ SECONDS ?= 60
 
 fuzz: ## Look for inputs that break a property. TARGET=name: only that; SECONDS=60: for each
 	@engine/build/fuzz.sh $(SECONDS) $(TARGET)
+
+soak: engine ## Let real git clients work for a while (SECONDS), beside a model. TARGET=native|workers
+	@engine/build/soak.sh $(SECONDS) $(TARGET)
 
 bench: engine ## Time pushes and clones beside git's own server. TARGET=workers: workerd too
 	@TARGET=$(TARGET) ROUNDS=$(ROUNDS) engine/build/bench.sh

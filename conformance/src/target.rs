@@ -67,6 +67,12 @@ impl Target {
         *self.address.lock().expect("no thread panicked")
     }
 
+    /// The server's process, if it was started here.
+    pub fn process(&self) -> Option<u32> {
+        let server = self.server.lock().expect("no thread panicked");
+        server.as_ref().map(Child::id)
+    }
+
     /// A repository with what the fixture serves: its path on the server.
     pub fn fill(&self, fixture: &Fixture) -> Result<String> {
         let path = self.create(&fixture.name, &fixture.head()?)?;

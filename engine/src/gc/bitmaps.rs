@@ -65,7 +65,7 @@ fn tips(store: &mut Store) -> Result<Vec<Oid>> {
         after.clone_from(&last.name);
         for found_ref in &refs {
             let Target::Direct { oid, .. } = found_ref.target else { continue };
-            let place = store.find(&oid)?.ok_or(Error::Corrupt)?;
+            let Some(place) = store.find(&oid)? else { continue };
             if store.record(place)?.kind == Kind::Commit {
                 let content = store.read(place)?.1;
                 found.push((Commit::read(&content, store.format())?.time, oid));

@@ -160,6 +160,7 @@ fn check_refs(store: &mut Store, problems: &mut usize, out: &mut Vec<u8>) -> Res
     let mut after = Vec::new();
     loop {
         let refs = store.refs_found(b"", &after);
+        store.reload()?;
         let Some(last) = refs.last() else { return Ok(()) };
         after.clone_from(&last.0);
         for (name, target) in &refs {
@@ -185,6 +186,7 @@ impl Bundle {
                     begin(store, out)?;
                 }
                 let refs = store.refs(b"", after)?;
+                store.reload()?;
                 let Some(last) = refs.last() else {
                     out.push(b'\n');
                     let wants = core::mem::take(wants);

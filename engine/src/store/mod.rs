@@ -114,8 +114,9 @@ impl<'h> Store<'h> {
         self.host.emit(bytes);
     }
 
-    /// Reads the manifest again, after a commit that expected an older one.
-    fn reload(&mut self) -> Result<()> {
+    /// Reads the manifest again: after a commit that expected an older one, or so that it knows
+    /// what refs lead to that were read before.
+    pub fn reload(&mut self) -> Result<()> {
         self.manifest_row = self.host.get(keys::MANIFEST).ok_or(Error::Corrupt)?;
         let manifest = Manifest::read(&self.manifest_row)?;
         self.adopt(manifest);

@@ -183,8 +183,9 @@ impl Walk {
             after.clone_from(&last.name);
             for found in refs {
                 let Target::Direct { oid, peeled: Some(peeled) } = found.target else { continue };
-                let place = store.find(&peeled)?.ok_or(Error::Corrupt)?;
-                if self.send.has(place) {
+                // A tag that is not known was pushed since this request began.
+                let places = (store.find(&peeled)?, store.find(&oid)?);
+                if matches!(places, (Some(place), Some(_)) if self.send.has(place)) {
                     add_tag(store, oid, &mut self.send)?;
                 }
             }

@@ -119,7 +119,9 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Res
             if let Target::Direct { oid, .. } = &found.target
                 && !store.covers(hidden, &found.name)
             {
-                tip_bits.add(store.find(oid)?.ok_or(Error::Corrupt)?);
+                // Pushed since this request began: its pack is not known here.
+                let Some(place) = store.find(oid)? else { continue };
+                tip_bits.add(place);
                 tips.push(*oid);
             }
         }

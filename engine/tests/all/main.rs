@@ -10,6 +10,7 @@ mod git;
 mod http;
 mod journeys;
 mod policy;
+mod race;
 mod server;
 mod store;
 mod stream;
