@@ -70,7 +70,9 @@ impl Cut {
         for oid in wants {
             tips.extend(commit_place(store, oid)?);
         }
+        let is_endless = deepen.count == Some(INFINITE);
         let (inside, border) = match deepen.count {
+            _ if is_endless => (Bits::new(store), Vec::new()),
             Some(count) if deepen.relative => {
                 let reached = reached(store, &tips)?;
                 let ends = ends.iter().map(|end| end.0).filter(|place| reached.has(*place));
@@ -86,7 +88,8 @@ impl Cut {
             }
         }
         for (place, oid) in ends {
-            if !inside.has(place) {
+            // Without end, what the wants do not lead to is made whole too.
+            if !is_endless && !inside.has(place) {
                 cut.stops.add(place);
                 continue;
             }
