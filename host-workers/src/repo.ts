@@ -140,7 +140,7 @@ export class Repository extends DurableObject<Env> {
   }
 
   private ask(request: Request, call: Call): Ask {
-    const zipped = request.headers.has("content-encoding");
+    const zipped = isZipped(request);
     const headers = [...request.headers].filter(
       ([name]) => !PRIVATE.has(name) && !(zipped && name === "content-length"),
     );
@@ -264,8 +264,13 @@ export class Repository extends DurableObject<Env> {
 }
 
 function body(request: Request): ReadableStream<Uint8Array> | null {
-  if (!request.body || !request.headers.has("content-encoding")) return request.body;
+  if (!request.body || !isZipped(request)) return request.body;
   return request.body.pipeThrough(new DecompressionStream("gzip"));
+}
+
+// The front lets through what is in one of two ways.
+function isZipped(request: Request): boolean {
+  return request.headers.get("content-encoding")?.endsWith("gzip") ?? false;
 }
 
 // Of a body that is known to be too large no more is looked at than an answer needs.
