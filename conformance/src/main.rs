@@ -72,8 +72,9 @@ fn all() -> Result<usize> {
             scope.spawn(move || {
                 let folder = suite.scratch.join(format!("worker{worker}"));
                 while let Some(check) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let begun = Instant::now();
                     let outcome = suite.run(check, &folder);
-                    if show(check.name(), outcome) {
+                    if show(check.name(), outcome, begun.elapsed().as_secs()) {
                         failed.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -140,9 +141,10 @@ fn arguments() -> Result<(Kind, String)> {
     Ok((kind, found))
 }
 
-/// Prints a line for one check; true if it failed.
-fn show(name: &str, outcome: Result<Option<String>>) -> bool {
+/// Prints a line for one check, with how long it took if that is long; true if it failed.
+fn show(name: &str, outcome: Result<Option<String>>, seconds: u64) -> bool {
     match outcome {
+        Ok(None) if seconds >= 10 => println!("ok     {name} ({seconds} s)"),
         Ok(None) => println!("ok     {name}"),
         Ok(Some(reason)) => println!("ok     {name} (skipped: {reason})"),
         Err(error) => {
