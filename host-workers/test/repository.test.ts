@@ -1,9 +1,11 @@
 // Repositories from outside: pushes, clones, evictions, limits.
 
 import { SELF, env, evictDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { equal, noise } from "./bytes";
 import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
+
+const PATIENCE = { timeout: 20_000, interval: 50 };
 
 async function pushed(repository: string, size: number) {
   await create(repository);
@@ -63,8 +65,7 @@ describe("a repository", () => {
     expect((await stub.usage()).instances).toBe(1);
     expect(await textOf(await refs("t/slow"))).toContain(packed.tip);
     await slow?.cancel();
-    await scheduler.wait(50);
-    expect((await stub.usage()).instances).toBe(0);
+    await vi.waitFor(async () => expect((await stub.usage()).instances).toBe(0), PATIENCE);
   });
 
   it("lets one of two pushes to one ref win, and tells the other", async () => {
@@ -143,10 +144,11 @@ describe("a repository", () => {
 describe("what was counted", () => {
   it("is shown by namespace and by repository", async () => {
     await pushed("counted/one", 1000);
-    await scheduler.wait(1500);
     const show = async (query: string) =>
       (await SELF.fetch(`http://gitcell/metrics${query}`, { headers: ADMIN })).text();
-    expect(await show("")).toMatch(/gitcell_requests_total\{namespace="counted"\} 2\n/);
+    await vi.waitFor(async () => {
+      expect(await show("")).toMatch(/gitcell_requests_total\{namespace="counted"\} 2\n/);
+    }, PATIENCE);
     const own = await show("?repository=counted/one");
     expect(own).toMatch(/gitcell_rows_written_total\{repository="counted\/one"\} [1-9]/);
     expect(own).toMatch(/gitcell_bytes_in_total\{repository="counted\/one"\} 1[0-9]{3}\n/);
