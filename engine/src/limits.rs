@@ -67,6 +67,11 @@ pub const WALK_MAX: usize = 400_000;
 pub const ANCESTORS_MAX: usize = 20_000;
 /// A repository of fewer objects has no bitmaps: a walk is as fast.
 pub const BITMAPS_FROM: u32 = 5_000;
+/// What nothing reaches is kept so long, in case that a deleted ref is wanted back
+/// (`gc.pruneExpire` of git: two weeks).
+pub const PRUNE_SECONDS: u64 = 14 * 24 * 3600;
+/// Records of pushes that upkeep reads.
+pub const LOG_MAX: u64 = 20_000;
 /// Commits that have a bitmap, at most.
 pub const BITMAPS_MAX: usize = 128;
 /// A commit from which fewer commits lead to one with a bitmap gets none.

@@ -164,12 +164,11 @@ impl<'h> Engine<'h> {
         }
         self.send();
         if progress == Progress::Done {
-            let size_max = match &self.state {
-                State::Session { session, .. } => upkeep_after(session),
+            let upkeep = match &self.state {
+                State::Session { session, .. } => upkeep_after(session, self.time),
                 _ => None,
             };
-            let upkeep = |size_max| State::Upkeep(Upkeep::new(self.time, size_max));
-            self.state = size_max.map_or(State::Done, upkeep);
+            self.state = upkeep.map_or(State::Done, State::Upkeep);
         }
         self.progress_after(progress)
     }
@@ -215,11 +214,11 @@ impl<'h> Engine<'h> {
     }
 }
 
-/// How many bytes of packs are merged after a session, if any.
-fn upkeep_after(session: &Session) -> Option<u64> {
+/// The upkeep after a session, if any.
+fn upkeep_after(session: &Session, time: u64) -> Option<Upkeep> {
     match session {
-        Session::Receive(_) => Some(MERGE_MAX),
-        Session::Admin(Admin::Maintain) => Some(u64::MAX),
+        Session::Receive(_) => Some(Upkeep::new(time, MERGE_MAX)),
+        Session::Admin(Admin::Maintain(age)) => Some(Upkeep::whole(time, *age)),
         _ => None,
     }
 }

@@ -1,56 +1,77 @@
 //! Upkeep, a bounded step at a time: small packs become larger ones in a geometric series, so that
-//! a lookup asks few of them; rows that nothing points to any more are deleted.
+//! a lookup asks few of them; what nothing reaches is dropped after a while, and bitmaps are
+//! written; rows that nothing points to any more are deleted.
 
 mod bitmaps;
+mod rewrite;
 
 use crate::error::Result;
-use crate::limits::{GRACE_SECONDS, SMALL_PACKS_MAX};
+use crate::limits::{GRACE_SECONDS, PRUNE_SECONDS, SMALL_PACKS_MAX};
 use crate::store::Store;
 use crate::store::merge::Merge;
 use bitmaps::Marking;
 use core::ops::Range;
+use rewrite::Rewrite;
 
 pub struct Upkeep {
     /// Seconds since 1970.
     time: u64,
     /// Packs of more bytes than this are left alone.
     size_max: u64,
-    merge: Option<Merge>,
-    /// Bitmaps are looked at once, after all merges.
-    is_marked: bool,
-    marking: Option<Marking>,
+    /// What is left unreached for so many seconds is dropped.
+    age: u64,
+    work: Work,
+}
+
+/// What is under way, or looked at next.
+enum Work {
+    Merge(Merge),
+    Merges,
+    Rewrite(Rewrite),
+    Marking(Marking),
+    Bitmaps,
+    Sweep,
 }
 
 impl Upkeep {
-    /// `size_max`: how many bytes a merge may copy; a push does only small ones itself.
+    /// `size_max`: how many bytes a merge may copy; a push does only small ones itself, and nothing
+    /// else that is large.
     pub fn new(time: u64, size_max: u64) -> Upkeep {
-        let is_marked = size_max < u64::MAX;
-        Upkeep { time, size_max, merge: None, is_marked, marking: None }
+        Upkeep { time, size_max, age: PRUNE_SECONDS, work: Work::Merges }
+    }
+
+    /// All upkeep; what is left unreached for `age` seconds is dropped.
+    pub fn whole(time: u64, age: u64) -> Upkeep {
+        Upkeep { age, ..Upkeep::new(time, u64::MAX) }
     }
 
     /// One bounded step. True: nothing is left to do.
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
-        if let Some(merge) = &mut self.merge {
-            if merge.step(store, self.time)? {
-                self.merge = None;
-            }
-            return Ok(false);
-        }
-        if let Some(slots) = due(store, self.size_max) {
-            self.merge = Some(Merge::new(store, slots)?);
-            return Ok(false);
-        }
-        if let Some(marking) = &mut self.marking {
-            if marking.step(store)? {
-                self.marking = None;
-            }
-            return Ok(false);
-        }
-        if !core::mem::replace(&mut self.is_marked, true) {
-            self.marking = Marking::due(store)?;
-            return Ok(false);
-        }
-        store.sweep(self.time.saturating_sub(GRACE_SECONDS))
+        let is_whole = self.size_max == u64::MAX;
+        self.work = match core::mem::replace(&mut self.work, Work::Sweep) {
+            Work::Merges => match due(store, self.size_max) {
+                Some(slots) => Work::Merge(Merge::new(store, slots)?),
+                None if !is_whole => Work::Sweep,
+                None => {
+                    Rewrite::due(store, self.time, self.age)?.map_or(Work::Bitmaps, Work::Rewrite)
+                }
+            },
+            Work::Merge(mut merge) => match merge.step(store, self.time)? {
+                true => Work::Merges,
+                false => Work::Merge(merge),
+            },
+            Work::Rewrite(mut rewrite) => match rewrite.step(store)? {
+                true => Work::Bitmaps,
+                false => Work::Rewrite(rewrite),
+            },
+            Work::Bitmaps => Marking::due(store)?.map_or(Work::Sweep, Work::Marking),
+            Work::Marking(mut marking) => match marking.step(store)? {
+                true => Work::Sweep,
+                false => Work::Marking(marking),
+            },
+            Work::Sweep => return store.sweep(self.time.saturating_sub(GRACE_SECONDS)),
+        };
+        Ok(false)
     }
 }
 

@@ -4,7 +4,7 @@ use super::Progress;
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 use crate::host::Host;
-use crate::limits::EMIT_MAX;
+use crate::limits::{EMIT_MAX, PRUNE_SECONDS};
 use crate::store::check::{Check, Problem};
 use crate::store::export::{Export, Options};
 use crate::store::{Store, Target, settings};
@@ -50,8 +50,9 @@ pub enum Admin {
         problems: usize,
     },
     Bundle(Box<Bundle>),
-    /// Nothing by itself: upkeep follows it, of any size.
-    Maintain,
+    /// Nothing by itself: upkeep follows it, of any size. What nothing reaches is dropped after so
+    /// many seconds.
+    Maintain(u64),
 }
 
 pub enum Bundle {
@@ -71,7 +72,10 @@ impl Admin {
             (b"GET", b"/-/bundle") => {
                 Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }
-            (b"POST", b"/-/maintain") => Admin::Maintain,
+            (b"POST", b"/-/maintain") => {
+                let age = caps::query(query, b"prune").and_then(|age| settings::size(&age).ok());
+                Admin::Maintain(age.unwrap_or(PRUNE_SECONDS))
+            }
             _ => return None,
         })
     }
@@ -111,7 +115,7 @@ impl Admin {
             }
             Admin::Check { check, problems } => check_some(store, check, problems, out)?,
             Admin::Bundle(bundle) => bundle.pump(store, out)?,
-            Admin::Maintain => true,
+            Admin::Maintain(_) => true,
         };
         Ok(if is_over { Progress::Done } else { Progress::Busy })
     }

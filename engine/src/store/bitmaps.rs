@@ -73,8 +73,9 @@ impl Store<'_> {
         let Some(row) = self.host.get(keys::BITMAPS) else {
             return Ok(Bitmaps::default());
         };
-        let numbers: Vec<u32> = self.manifest.packs.iter().map(|pack| pack.number).collect();
-        let found = Bitmaps::read(&row, &numbers).unwrap_or_default();
+        let numbers = self.manifest.numbers();
+        let value = unseal(keys::BITMAPS, &row).unwrap_or_default();
+        let found = Bitmaps::read(value, &numbers).unwrap_or_default();
         Ok(Bitmaps { row: Some(row), ..found })
     }
 
@@ -118,7 +119,7 @@ impl Store<'_> {
     pub fn new_bitmaps(&mut self) -> Result<Bitmaps> {
         let row = self.host.get(keys::BITMAPS);
         let number = self.claim_number()?;
-        let packs: Vec<u32> = self.manifest.packs.iter().map(|pack| pack.number).collect();
+        let packs = self.manifest.numbers();
         let slots = (0..packs.len() as u32).collect();
         Ok(Bitmaps { number, packs, slots, commits: Vec::new(), row })
     }
@@ -143,7 +144,7 @@ impl Store<'_> {
     /// Makes these the bitmaps that hold, unless others were written meanwhile. The rows of those
     /// before are deleted later: who still reads them is not disturbed.
     pub fn publish(&mut self, bitmaps: &Bitmaps) -> Result<()> {
-        let row = bitmaps.write();
+        let row = seal(keys::BITMAPS, &bitmaps.write());
         let old = bitmaps.row.as_deref().and_then(|row| unseal(keys::BITMAPS, row).ok());
         let old = old.and_then(<[u8]>::first_chunk);
         let old = old.map(|number| u32::from_le_bytes(*number));

@@ -63,9 +63,10 @@ pub struct Manifest {
     pub head: Vec<u8>,
     /// Lines: see `settings`.
     pub settings: Vec<u8>,
-    /// The refs reach every object of every pack, and no object is stored twice: so the packs one
-    /// after another are a full clone.
-    pub is_tight: bool,
+    /// 0: the refs reach every object of every pack, and no object is stored twice, so the packs
+    /// one after another are a full clone. Else since when, in seconds since 1970, that may be
+    /// otherwise.
+    pub loose_since: u64,
     pub next_pack: u32,
     pub next_log: u64,
     /// The oldest first.
@@ -81,13 +82,29 @@ impl Manifest {
     pub fn new(format: Format, head: &[u8]) -> Manifest {
         let (head, settings) = (head.to_vec(), Vec::new());
         let (packs, retired) = (Vec::new(), Vec::new());
-        let (is_tight, next_pack, next_log) = (true, 0, 0);
-        Manifest { format, head, settings, is_tight, next_pack, next_log, packs, retired }
+        let (loose_since, next_pack, next_log) = (0, 0, 0);
+        Manifest { format, head, settings, loose_since, next_pack, next_log, packs, retired }
     }
 
     /// Bytes that the packs' entries take together.
     pub fn size(&self) -> u64 {
         self.packs.iter().map(|pack| pack.size).sum()
+    }
+
+    pub fn numbers(&self) -> Vec<u32> {
+        self.packs.iter().map(|pack| pack.number).collect()
+    }
+
+    /// Whether all packs of these numbers are listed still.
+    pub fn has_all(&self, numbers: &[u32]) -> bool {
+        numbers.iter().all(|number| self.packs.iter().any(|pack| pack.number == *number))
+    }
+
+    /// From now on the refs may not reach everything.
+    pub fn loosen(&mut self, time: u64) {
+        if self.loose_since == 0 {
+            self.loose_since = time.max(1);
+        }
     }
 
     /// The number under which a pack is to be listed: what its rows were staged under, if that is
@@ -106,7 +123,8 @@ impl Manifest {
         let mut out = Vec::new();
         let has_settings = !self.settings.is_empty();
         let version = VERSION + u8::from(has_settings);
-        out.extend([version, self.format as u8, u8::from(self.is_tight)]);
+        out.extend([version, self.format as u8]);
+        out.extend(self.loose_since.to_le_bytes());
         for text in [&self.head, &self.settings].into_iter().take(1 + usize::from(has_settings)) {
             out.extend((text.len() as u32).to_le_bytes());
             out.extend(text);
@@ -143,7 +161,7 @@ fn read(from: &mut Reader) -> Option<Manifest> {
         [2] => Format::Sha256,
         _ => return None,
     };
-    let is_tight = from.take(1)? == [1];
+    let loose_since = from.eight()?;
     let head = from.text()?;
     let settings = if version == 1 { from.text()? } else { Vec::new() };
     let next_pack = from.four()?;
@@ -165,7 +183,7 @@ fn read(from: &mut Reader) -> Option<Manifest> {
         let firsts = (0..pages).map(|_| from.eight()).collect::<Option<Vec<u64>>>()?;
         packs.push(Pack { number, count, size, trailer, firsts });
     }
-    Some(Manifest { format, head, settings, is_tight, next_pack, next_log, packs, retired })
+    Some(Manifest { format, head, settings, loose_since, next_pack, next_log, packs, retired })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -199,7 +217,7 @@ mod tests {
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_never_cut() {
         let mut manifest = Manifest::new(Format::Sha1, b"refs/heads/main");
-        manifest.is_tight = false;
+        manifest.loose_since = 7;
         manifest.next_pack = 9;
         manifest.next_log = 1 << 40;
         for (number, trailer) in [(3, None), (8, Some([5; 20].to_vec()))] {

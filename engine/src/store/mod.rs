@@ -12,6 +12,7 @@ mod objects;
 mod packs;
 pub mod push;
 mod refs;
+pub mod replace;
 mod ring;
 mod rows;
 pub mod settings;

@@ -77,7 +77,7 @@ impl Store<'_> {
 
     /// Whether the packs one after another are just what the refs reach.
     pub fn is_tight(&self) -> bool {
-        self.manifest.is_tight
+        self.manifest.loose_since == 0
     }
 
     pub(super) fn index_page(&mut self, pack: u32, part: Part, page: u32) -> Result<Rc<Vec<u8>>> {

@@ -54,7 +54,9 @@ pub fn commit(
     for update in updates {
         targets.push(target(store, &mut import, update.new.as_ref())?);
     }
+    let packs = store.manifest.numbers();
     for _ in 0..CLAIMS_MAX {
+        look_again(store, &packs, import.as_ref(), updates)?;
         let mut refused = Vec::new();
         let mut changes = Vec::new();
         for (at, (update, new)) in updates.iter().zip(&targets).enumerate() {
@@ -72,6 +74,25 @@ pub fn commit(
         store.reload()?;
     }
     Err(Error::Busy)
+}
+
+/// What the updates name, and what the pack leans on, may be gone with packs that are gone.
+fn look_again(
+    store: &mut Store,
+    packs: &[u32],
+    import: Option<&Import>,
+    updates: &[Update],
+) -> Result<()> {
+    if let Some(import) = import {
+        return import.look_again(store);
+    }
+    if store.manifest.has_all(packs) {
+        return Ok(());
+    }
+    for oid in updates.iter().filter_map(|update| update.new.as_ref()) {
+        store.find(oid)?.ok_or(Error::MissingObject)?;
+    }
+    Ok(())
 }
 
 /// What a ref will hold.
@@ -121,9 +142,14 @@ fn try_commit(
     let mut tips: Vec<Oid> = changes.iter().filter_map(|change| change.update.new).collect();
     sort::values(&mut tips);
     if let Some(import) = import.filter(|import| import.counts().0 > 0) {
-        add_pack(&mut manifest, import, &tips, &mut pages)?;
+        add_pack(&mut manifest, import, &mut pages)?;
+        if !import.is_tight(&tips) {
+            manifest.loosen(record.time);
+        }
     }
-    manifest.is_tight &= changes.iter().all(|change| change.update.forward);
+    if !changes.iter().all(|change| change.update.forward) {
+        manifest.loosen(record.time);
+    }
     let log = log_of(changes, record);
     let logs = log.chunks(ROW_MAX).enumerate();
     let logs: Vec<_> =
@@ -148,14 +174,12 @@ fn try_commit(
 fn add_pack(
     manifest: &mut Manifest,
     import: &Import,
-    tips: &[Oid],
     pages: &mut Vec<([u8; 11], Vec<u8>)>,
 ) -> Result<()> {
     if manifest.packs.len() >= PACKS_MAX {
         return Err(Error::RepositoryFull);
     }
     let number = manifest.list(import.stage().number())?;
-    manifest.is_tight &= import.is_tight(tips);
     pages.extend(import.stage().pages(number));
     manifest.packs.push(import.pack(number)?);
     Ok(())

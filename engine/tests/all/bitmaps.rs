@@ -99,6 +99,13 @@ fn a_walk_along_bitmaps_selects_what_git_selects() {
     upkeep(&mut host, 1_000_000);
     assert_eq!(count(&host), both - made);
 
+    // Damaged rows are noticed, and the walk goes without them.
+    for key in host.rows.clone().keys().filter(|key| *key == b"b" || is_bitmap(key)) {
+        let mut damaged = host.clone();
+        damaged.rows.get_mut(key).expect("it is there")[9] ^= 1;
+        select(&git, &mut damaged, &["main", "side"], &[], "");
+    }
+
     // Rows that are gone, as while others are written: the walk goes without.
     host.rows.retain(|key, _| !is_bitmap(&key));
     select(&git, &mut host, &["main"], &["old"], "");

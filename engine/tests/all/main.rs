@@ -11,6 +11,7 @@ mod http;
 mod journeys;
 mod policy;
 mod race;
+mod rewrite;
 mod server;
 mod store;
 mod stream;

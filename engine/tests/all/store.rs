@@ -25,7 +25,7 @@ pub fn oid(hex: &str) -> Oid {
     Oid::from_hex(Format::Sha1, hex.as_bytes()).expect("an id")
 }
 
-fn import(store: &mut Store, pack: &[u8], chunk: usize) -> Result<Import> {
+pub fn import(store: &mut Store, pack: &[u8], chunk: usize) -> Result<Import> {
     let mut import = Import::new(store, 0);
     for bytes in pack.chunks(chunk) {
         import.feed(store, bytes)?;
@@ -261,7 +261,7 @@ fn a_pack_that_is_not_closed_is_refused_and_changes_nothing() {
     check(&whole, Error::PackChecksum);
 }
 
-fn check(host: &mut Memory) -> (u64, Vec<Problem>) {
+pub fn check(host: &mut Memory) -> (u64, Vec<Problem>) {
     let mut store = Store::open(host).expect("readable").expect("a repository");
     let (mut check, mut problems) = (Check::new(), Vec::new());
     while !check.step(&mut store, &mut |problem| problems.push(problem)).expect("a step") {}

@@ -11,6 +11,9 @@ use std::time::Instant;
 pub struct Maintain {
     /// NAMESPACE/NAME; none: all repositories
     names: Vec<Name>,
+    /// Drop what no ref has reached for so many seconds; two weeks if nothing is said
+    #[arg(long, value_name = "SECONDS")]
+    prune: Option<u64>,
 }
 
 impl Maintain {
@@ -20,11 +23,12 @@ impl Maintain {
             true => registry::list(&cell.registry())?,
             false => self.names,
         };
+        let query = self.prune.map_or(String::new(), |age| format!("prune={age}"));
         for name in names {
             let file =
                 cell.find(&name)?.with_context(|| format!("there is no repository {name}"))?;
             let begin = Instant::now();
-            cell.ask(&file, "POST", "/-/maintain", "")
+            cell.ask(&file, "POST", "/-/maintain", &query)
                 .with_context(|| format!("cannot maintain {name}"))?;
             println!("{name}: {} ms", begin.elapsed().as_millis());
         }

@@ -128,6 +128,26 @@ impl Import {
         Ok(edge)
     }
 
+    /// Once more, where packs are gone that were there when this import began: what it leans on may
+    /// be gone with them.
+    pub(in crate::store) fn look_again(&self, store: &mut Store) -> Result<()> {
+        if store.manifest.has_all(&self.packs) {
+            return Ok(());
+        }
+        for number in 0..self.ids.len() as u32 {
+            let is_outside = self.ids.position(number).is_none();
+            if is_outside && store.find(&self.ids.oid(number))?.is_none() {
+                return Err(Error::MissingObject);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all that its objects refer to, and their bases, are in the pack itself.
+    pub(in crate::store) fn is_closed(&self) -> bool {
+        (0..self.ids.len() as u32).all(|number| self.ids.position(number).is_some())
+    }
+
     fn fail(&mut self, oid: Oid, error: Error) -> Result<()> {
         self.culprit = Some(oid);
         Err(error)

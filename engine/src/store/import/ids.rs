@@ -66,6 +66,11 @@ impl Ids {
         self.slots.get(slot)?.checked_sub(1)
     }
 
+    /// The store must have it, or the pack; nobody says what it is.
+    pub fn need(&mut self, oid: &Oid) {
+        self.add(oid);
+    }
+
     /// The pack has this object at this position.
     pub fn place(&mut self, oid: &Oid, position: u32) -> u32 {
         let number = self.add(oid);

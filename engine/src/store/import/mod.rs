@@ -19,8 +19,8 @@ use crate::limits::{
     COUNT_LARGE, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, RING_SMALL,
     ROWS_IMPORT_MAX, WHOLE_MAX,
 };
-use crate::object::Kind;
 use crate::object::check::Severities;
+use crate::object::{Kind, check};
 use crate::pack::entry::{self, Form, Header};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -62,6 +62,8 @@ pub struct Import {
     trailer: Option<Oid>,
     /// An entry is not stored as it was sent.
     is_rewritten: bool,
+    /// Numbers of the packs that the store had when this began.
+    packs: Vec<u32>,
 }
 
 /// Where the pack is.
@@ -136,7 +138,14 @@ impl Import {
             spill_pages: 0,
             trailer: None,
             is_rewritten: false,
+            packs: store.manifest.numbers(),
         }
+    }
+
+    /// Of objects that the store has: they were let in once.
+    pub fn again(store: &mut Store) -> Import {
+        let severities = [check::Severity::Ignore; check::RULES.len()];
+        Import { input_max: 0, severities, ..Import::new(store, 0) }
     }
 
     /// The next bytes of the pack, cut anywhere. Bytes after its trailer are an error (`BadPack`).

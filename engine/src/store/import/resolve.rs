@@ -132,7 +132,10 @@ impl Import {
             }
             Form::RefDelta(oid) => match (self.position(&oid), store.find(&oid)?) {
                 (Some(position), _) => (Base::Inside(position), None),
-                (None, Some(place)) => (Base::Outside, Some(place)),
+                (None, Some(place)) => {
+                    self.ids.need(&oid);
+                    (Base::Outside, Some(place))
+                }
                 (None, None) => (self.seen(&oid)?.map_or(Base::Unknown, Base::Inside), None),
             },
             Form::Whole(_) => return Err(Error::BadPack),

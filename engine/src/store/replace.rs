@@ -1,0 +1,86 @@
+//! One pack takes the place of all, without what nothing needs any more. Knows no walk.
+
+use super::Store;
+use super::import::Import;
+use super::keys;
+use super::manifest::Retired;
+use crate::error::Result;
+use crate::hash::Oid;
+use crate::host::Write;
+use crate::limits::LOG_MAX;
+use alloc::vec::Vec;
+
+/// The repository as it was when the new pack was begun.
+pub struct Before {
+    packs: Vec<u32>,
+    next_log: u64,
+}
+
+impl Store<'_> {
+    pub fn before(&self) -> Before {
+        Before { packs: self.manifest.numbers(), next_log: self.manifest.next_log }
+    }
+
+    /// Since when the refs may not reach everything, in seconds since 1970; 0: they do.
+    pub fn loose_since(&self) -> u64 {
+        self.manifest.loose_since
+    }
+
+    /// What refs held before pushes since a time (seconds since 1970), as the log says. `None`:
+    /// there were too many.
+    pub fn olds(&mut self, since: u64) -> Option<Vec<Oid>> {
+        let (mut olds, mut number) = (Vec::new(), self.manifest.next_log);
+        while number > 0 {
+            number -= 1;
+            if self.manifest.next_log - number > LOG_MAX {
+                return None;
+            }
+            let (mut page, mut text) = (0, Vec::new());
+            while let Some(row) = self.host.get(&keys::log(number, page)) {
+                text.extend_from_slice(&row);
+                page += 1;
+            }
+            let mut lines = text.split(|byte| *byte == b'\n');
+            let time = lines.next().and_then(|line| line.strip_prefix(b"time "));
+            if number_of(time.unwrap_or_default()) < since {
+                break;
+            }
+            let width = 2 * self.format.width();
+            let ids = lines.filter_map(|line| Oid::from_hex(self.format, line.get(..width)?).ok());
+            olds.extend(ids.filter(|oid| !oid.is_zero()));
+        }
+        Some(olds)
+    }
+
+    /// Makes the pack the only one, if nothing was pushed since `before` and the pack refers to
+    /// nothing outside of it; without one, the packs stay as they are. `loose_since`: 0 if the refs
+    /// reach all of it.
+    pub fn replace(
+        &mut self,
+        before: &Before,
+        import: Option<&Import>,
+        loose_since: u64,
+    ) -> Result<bool> {
+        let mut manifest = self.manifest.clone();
+        let is_same = manifest.numbers() == before.packs && manifest.next_log == before.next_log;
+        if !is_same || import.is_some_and(|import| !import.is_closed()) {
+            return Ok(false);
+        }
+        manifest.loose_since = loose_since;
+        let mut pages = Vec::new();
+        if let Some(import) = import {
+            let number = manifest.list(import.stage().number())?;
+            let (time, packs) = (self.time, core::mem::take(&mut manifest.packs));
+            manifest.retired.extend(packs.iter().map(|pack| Retired::new(pack, time)));
+            manifest.packs.push(import.pack(number)?);
+            pages = import.stage().pages(number);
+        }
+        let writes = pages.iter().map(|(key, row)| Write { key, value: Some(row) });
+        Ok(self.commit_manifest(manifest, Vec::new(), writes.collect()))
+    }
+}
+
+fn number_of(digits: &[u8]) -> u64 {
+    let digits = digits.iter().filter(|digit| digit.is_ascii_digit());
+    digits.fold(0u64, |sum, digit| sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
+}
