@@ -40,6 +40,9 @@ pub const ROWS_CACHE_MAX: usize = 10 << 20;
 pub const ROWS_IMPORT_MAX: usize = 3 << 20;
 /// The longest delta chain that is followed; longer ones are refused when they arrive.
 pub const DEPTH_MAX: u8 = 250;
+/// Bytes that the deltas of one push may make, and as many more for each byte that was sent.
+pub const MADE_MAX: u64 = 8 << 30;
+pub const MADE_RATIO: u64 = 100;
 /// Objects in one pack that is received.
 pub const OBJECTS_MAX: usize = 300_000;
 /// Where a chain would grow past it, the object is stored whole.

@@ -7,6 +7,7 @@ mod corrupt;
 mod cost;
 mod crash;
 mod git;
+mod hostile;
 mod http;
 mod journeys;
 mod policy;

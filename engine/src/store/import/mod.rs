@@ -60,6 +60,8 @@ pub struct Import {
     /// Rows that were used for large bases.
     spill_pages: u32,
     trailer: Option<Oid>,
+    /// Bytes that deltas made, or asked for.
+    made: u64,
     /// An entry is not stored as it was sent.
     is_rewritten: bool,
     /// Numbers of the packs that the store had when this began.
@@ -137,6 +139,7 @@ impl Import {
             has_doubles: false,
             spill_pages: 0,
             trailer: None,
+            made: 0,
             is_rewritten: false,
             packs: store.manifest.numbers(),
         }

@@ -5,7 +5,7 @@ use super::entries::{Base, Entry};
 use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Oid};
-use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, STEP_MAX};
+use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, MADE_MAX, MADE_RATIO, STEP_MAX};
 use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{Form, Header};
@@ -72,6 +72,11 @@ impl Import {
         };
         if base_size != made.base_size {
             return Err(Error::BadDelta);
+        }
+        // A few bytes can ask for terabytes.
+        self.made = self.made.saturating_add(base_size.max(made.size));
+        if self.made > MADE_MAX + MADE_RATIO * self.sent {
+            return Err(Error::TooLarge);
         }
         let depth = depth.saturating_add(1).min(UNKNOWN_DEPTH);
         if base_size.max(made.size) > HELD_MAX as u64 {
