@@ -100,6 +100,8 @@ pub const MERGE_MAX: u64 = 4 << 20;
 pub const COMMANDS_MAX: usize = 120_000;
 /// Bytes of a repository's settings.
 pub const SETTINGS_MAX: usize = 64 << 10;
+/// Bytes of warnings about objects that a push is told.
+pub const WARNINGS_MAX: usize = 32 << 10;
 /// Bytes of push options.
 pub const OPTIONS_MAX: usize = 64 << 10;
 

@@ -240,6 +240,9 @@ impl Receive {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let mut import = import;
+        if let Some(import) = import.as_ref().filter(|import| !import.warnings().is_empty()) {
+            self.writer().message(out, Band::Progress, &[import.warnings()]);
+        }
         let Checked { mut refused, updates } = check(store, import.as_mut(), &self.commands)?;
         let is_stopped = self.wishes.atomic && refused.iter().any(Option::is_some);
         if !is_stopped && !updates.is_empty() {

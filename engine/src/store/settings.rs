@@ -30,6 +30,8 @@ keys! {
     DenyRefDelete "gitcell.denyDelete="
     DenyRefForce "gitcell.denyForce="
     DenyRefWrite "gitcell.denyWrite="
+    ForbidName "gitcell.forbidName="
+    ObjectMax "gitcell.maxObjectSize=0"
     ReadOnly "gitcell.readOnly=false"
     FsckObjects "receive.fsckObjects=true"
     InputMax "receive.maxInputSize=0"
@@ -98,6 +100,23 @@ fn covers(mut rest: &[u8], keys: &[Key], name: &[u8]) -> bool {
         }
     }
     is_covered
+}
+
+/// Whether one of these lines is a file's name; `*` before or behind stands for anything.
+pub fn has_name(mut lines: &[u8], name: &[u8]) -> bool {
+    while !lines.is_empty() {
+        let (line, after) = cut(lines, b'\n');
+        lines = after;
+        let is_it = match (line.strip_prefix(b"*"), line.strip_suffix(b"*")) {
+            (Some(tail), _) => name.ends_with(tail),
+            (_, Some(head)) => name.starts_with(head),
+            _ => name == line,
+        };
+        if is_it {
+            return true;
+        }
+    }
+    false
 }
 
 /// A setting's name as it is kept, and what it usually is. A fault that keeps an object from being
@@ -191,6 +210,15 @@ impl Store<'_> {
                 each(line);
             }
         }
+    }
+
+    /// All values of a setting, as lines.
+    pub fn lines(&self, key: Key) -> Vec<u8> {
+        let (mut rest, mut lines) = (self.settings(), Vec::new());
+        while let Some(value) = next(&mut rest, key.line().0) {
+            lines.extend([value, b"\n"].concat());
+        }
+        lines
     }
 
     /// The last value of this name, which counts.

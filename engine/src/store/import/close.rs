@@ -4,7 +4,7 @@ use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{CLOSE_STEP, HELD_MAX};
-use crate::object::check::{Content, File, Finding, Severity, inspect_file};
+use crate::object::check::{Content, File, Finding, inspect_file};
 use crate::object::{Commit, Kind};
 use crate::pack::index::{self, PAGE_COUNT, Record};
 use crate::sort;
@@ -79,12 +79,8 @@ impl Import {
                 }
             };
             let oid = self.ids.oid(number);
-            let fault = &mut self.fault;
-            let mut tell = |found: &Finding| {
-                if found.severity == Severity::Error {
-                    *fault = found.rule.message(&oid, found.detail);
-                }
-            };
+            let (fault, warnings) = (&mut self.fault, &mut self.warnings);
+            let mut tell = |found: &Finding| super::name::tell(found, &oid, fault, warnings);
             if !inspect_file(file, &content, &self.severities, &mut tell) {
                 return self.fail(oid, Error::BadObject);
             }
@@ -99,7 +95,14 @@ impl Import {
         let is = match self.ids.position(number) {
             Some(position) => {
                 self.has_doubles |= store.find(&oid)?.is_some();
-                self.entries.get(position)?.kind
+                let entry = self.entries.get(position)?;
+                if self.object_max > 0 && entry.size > self.object_max {
+                    self.fault =
+                        [b"object ", &*oid.to_hex(), b" is larger than this repository takes"]
+                            .concat();
+                    return self.fail(oid, Error::TooLarge);
+                }
+                entry.kind
             }
             None => store.kind(&oid)?,
         };

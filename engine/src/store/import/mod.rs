@@ -35,6 +35,10 @@ pub struct Import {
     /// Bytes of entries that may come; 0: any number.
     input_max: u64,
     severities: Severities,
+    /// Bytes that an object may have; 0: any number.
+    object_max: u64,
+    /// Names that no file may have, as lines.
+    forbidden: Vec<u8>,
     /// What was received and not yet read.
     input: Vec<u8>,
     /// Where `input` starts in the pack's entries, as sent.
@@ -55,6 +59,8 @@ pub struct Import {
     culprit: Option<Oid>,
     /// What is wrong with it, in git's words, if those are known.
     fault: Vec<u8>,
+    /// What git would warn of, as lines.
+    warnings: Vec<u8>,
     /// Objects of this pack that the store had already.
     has_doubles: bool,
     /// Rows that were used for large bases.
@@ -122,6 +128,8 @@ impl Import {
             room: room.saturating_sub(store.manifest.size()),
             input_max: store.number(Key::InputMax),
             severities: store.severities(),
+            object_max: store.number(Key::ObjectMax),
+            forbidden: store.lines(Key::ForbidName),
             input: Vec::new(),
             sent: 0,
             checksum: Some(Hasher::new(store.format)),
@@ -136,6 +144,7 @@ impl Import {
             pending: Vec::new(),
             culprit: None,
             fault: Vec::new(),
+            warnings: Vec::new(),
             has_doubles: false,
             spill_pages: 0,
             trailer: None,
@@ -402,6 +411,11 @@ impl Import {
     /// Where this pack has an object.
     fn position(&self, oid: &Oid) -> Option<u32> {
         self.ids.find(oid).and_then(|number| self.ids.position(number))
+    }
+
+    /// What is to be told though nothing is refused for it, as lines.
+    pub fn warnings(&self) -> &[u8] {
+        &self.warnings
     }
 
     /// What went wrong, in words that name the object, if it is about one.

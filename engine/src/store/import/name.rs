@@ -2,14 +2,24 @@
 //! lie in the ring meanwhile.
 
 use super::Import;
-use super::entries::Entry;
 use crate::error::{Error, Result};
 use crate::hash::{self, End, Header, Oid};
-use crate::limits::{WAITING_MAX, WAITS_MAX};
-use crate::object::Kind;
-use crate::object::check::{self, Severity};
+use crate::limits::{WAITING_MAX, WAITS_MAX, WARNINGS_MAX};
+use crate::object::check::{self, Finding, Severity};
+use crate::object::{Entry, Kind, entries};
 use crate::sort;
+use crate::store::settings::has_name;
 use alloc::vec::Vec;
+
+/// Keeps what is wrong with an object: why the pack is refused, or what is only told.
+pub(super) fn tell(found: &Finding, oid: &Oid, fault: &mut Vec<u8>, warnings: &mut Vec<u8>) {
+    let message = found.rule.message(oid, found.detail);
+    if found.severity == Severity::Error {
+        *fault = message;
+    } else if warnings.len() + message.len() < WARNINGS_MAX {
+        warnings.extend([&b"warning: "[..], &message, b"\n"].concat());
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -33,7 +43,7 @@ impl Import {
         let entry = self.entries.get(position)?;
         let kind = entry.kind.ok_or(Error::MissingBase)?;
         self.inspect(kind, content)?;
-        self.entries.set(position, Entry { is_made: true, ..entry });
+        self.entries.set(position, super::entries::Entry { is_made: true, ..entry });
         if content.len() > WAITS_MAX {
             let oid = hash::object_id(self.format, kind.name(), content)?;
             self.entries.set_id(position, self.ids.place(&oid, position));
@@ -51,6 +61,7 @@ impl Import {
 
     fn inspect(&mut self, kind: Kind, content: &[u8]) -> Result<()> {
         let (format, ids, fault) = (self.format, &mut self.ids, &mut self.fault);
+        let warnings = &mut self.warnings;
         let id = || hash::object_id(format, kind.name(), content);
         let (mut is_agreed, mut known) = (true, None);
         let mut marks = Vec::new();
@@ -62,13 +73,25 @@ impl Import {
             &mut |oid, kind| is_agreed &= ids.refer(&oid, kind),
             &mut |oid, file| marks.push((oid, file)),
             &mut |found| {
-                if found.severity == Severity::Error {
+                if found.severity == Severity::Error || warnings.len() < WARNINGS_MAX {
                     let oid = known.get_or_insert_with(|| id().unwrap_or(Oid::zero(format)));
-                    *fault = found.rule.message(oid, found.detail);
+                    tell(found, oid, fault, warnings);
                 }
             },
         );
         marks.iter().for_each(|(oid, file)| ids.mark(oid, *file));
+        let is_named = |entry: &Entry| has_name(&self.forbidden, entry.name);
+        if noted == Ok(true)
+            && kind == Kind::Tree
+            && !self.forbidden.is_empty()
+            && let Some(entry) = entries(content, format).flatten().find(is_named)
+        {
+            let (oid, name) = (id()?, entry.name);
+            self.fault =
+                [b"tree ", &*oid.to_hex(), b": the name '", name, b"' is forbidden"].concat();
+            self.culprit = Some(oid);
+            return Err(Error::BadObject);
+        }
         if noted == Ok(true) && is_agreed {
             return Ok(());
         }
