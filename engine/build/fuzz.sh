@@ -18,6 +18,18 @@ for target in $targets; do
     found="$cache/fuzz/$target"
     mkdir -p "$found"
     # Without `cfg(fuzzing)`: miniz_oxide then checks no sums.
-    cargo +nightly fuzz run --no-cfg-fuzzing --fuzz-dir fuzz/fuzz_targets "$target" "$found" \
-        "fuzz/corpus/$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=20
+    cargo +nightly fuzz build --no-cfg-fuzzing --fuzz-dir fuzz/fuzz_targets "$target"
+    status=0
+    TIMEFORMAT='%U %S'
+    { time cargo +nightly fuzz run --no-cfg-fuzzing --fuzz-dir fuzz/fuzz_targets "$target" \
+        "$found" "fuzz/corpus/$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=20 \
+        -print_final_stats=1 2>"$cache/fuzz/last" || status=$?; } 2>"$cache/fuzz/time"
+    tail -n 12 "$cache/fuzz/last"
+    runs=$(awk '/number_of_executed_units/ { print $2 }' "$cache/fuzz/last")
+    # Target, inputs tried, seconds of CPU time by the user and by the system.
+    echo "$target $runs $(cat "$cache/fuzz/time")" >>"$cache/fuzz/figures"
+    [ "$status" = 0 ] || { tail -n 60 "$cache/fuzz/last"; fail "$target failed" "its input is named above"; }
 done
+awk '{ runs[$1] += $2; time[$1] += $3 + $4 }
+    END { for (name in runs) printf "%s: %d inputs, %.0f s of CPU time\n", name, runs[name], time[name] }' \
+    "$cache/fuzz/figures" | sort
