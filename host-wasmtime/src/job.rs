@@ -70,7 +70,7 @@ impl Job {
         let (status, bytes) = (outgoing.status, outgoing.bytes);
         let ms = self.begin.elapsed().as_millis() as u64;
         match done {
-            Ok(Report { cost, cpu }) => tracing::info!(
+            Ok(Report { cost, cpu, memory }) => tracing::info!(
                 id,
                 repository = %self.name,
                 method,
@@ -80,6 +80,7 @@ impl Job {
                 bytes,
                 ms,
                 cpu_us = cpu.as_micros() as u64,
+                memory,
                 calls = cost.calls,
                 rows_read = cost.rows_read,
                 rows_written = cost.rows_written,

@@ -37,6 +37,8 @@ impl Body for Empty {
 pub struct Report {
     pub cost: Cost,
     pub cpu: Duration,
+    /// The peak of linear memory, in bytes.
+    pub memory: usize,
 }
 
 /// Answers `request` from the rows in `file`. An error ends the request wherever it is; the store
@@ -65,12 +67,13 @@ pub fn run(
         };
     }
     ensure!(answer.start.is_none(), "the engine ended without an answer");
+    let memory = session.memory();
     let mut rows = session.finish();
     let cost = rows.as_mut().map(|rows| rows.take_cost()).unwrap_or_default();
     if let Some(rows) = rows {
         cell.give_back(file, rows);
     }
-    Ok(Report { cost, cpu: cpu_time().saturating_sub(begin) })
+    Ok(Report { cost, cpu: cpu_time().saturating_sub(begin), memory })
 }
 
 /// The body in pieces that the engine takes.

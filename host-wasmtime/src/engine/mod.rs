@@ -197,6 +197,11 @@ impl Session {
         std::mem::take(&mut self.store.data_mut().output)
     }
 
+    /// Bytes of linear memory: it only grows, so at the end this is the peak.
+    pub fn memory(&self) -> usize {
+        self.store.data().guest.as_ref().map_or(0, |guest| guest.memory.data_size(&self.store))
+    }
+
     /// Ends the request and gives its rows back.
     pub fn finish(self) -> Option<Rows> {
         self.store.into_data().rows
