@@ -2,6 +2,7 @@
 //! then against a target. Never links the engine.
 
 pub mod answer;
+pub mod bench;
 pub mod case;
 pub mod cgi;
 pub mod fixture;

@@ -63,6 +63,12 @@ impl Target {
         })
     }
 
+    /// A server that runs already, ended with this.
+    pub fn around(kind: Kind, folder: PathBuf, address: SocketAddr, server: Child) -> Target {
+        let (address, server) = (Mutex::new(address), Mutex::new(Some(server)));
+        Target { kind, folder, address, server, made: AtomicUsize::new(0) }
+    }
+
     pub fn address(&self) -> SocketAddr {
         *self.address.lock().expect("no thread panicked")
     }

@@ -1,142 +1,123 @@
-//! `bench native|workers ROUNDS [WORD]`: pushes and clones, by `git http-backend`, the native host
-//! and, if asked for, workerd in turn. Prints medians beside git's, and what workerd's objects read
-//! and wrote. Serves figures, not verdicts.
+//! `bench native|workers ROUNDS [WORD]`: operations of stock git on `git http-backend`, the native
+//! host and, if asked for, workerd, in turn. Prints a table; `REPO=path` measures that repository,
+//! `OUT=folder` keeps the table, all samples as JSON, and plots.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use conformance::bench::measure::{Sample, measure};
+use conformance::bench::operations::{OPERATIONS, Stage};
+use conformance::bench::report::{Row, json, table};
+use conformance::bench::server::{SERVE, Server, serve};
+use conformance::bench::shapes::{self, Shape};
+use conformance::bench::{plot, report};
 use conformance::fixture::Fixtures;
-use conformance::git::{git, run, run_with, text};
-use conformance::http::send;
-use conformance::target::{Kind, Target};
+use conformance::target::Kind;
 use conformance::target_folder;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-/// A history, and how many files of it; 0: all of it.
-const HISTORIES: &[(&str, &str, usize)] = &[
-    ("100 files", "files-5000", 100),
-    ("1,000 files", "files-5000", 1000),
-    ("5,000 files", "files-5000", 5000),
-    ("20,000 commits", "commits-20000", 0),
-];
 const KINDS: [Kind; 3] = [Kind::Git, Kind::Native, Kind::Workers];
-
-#[derive(Default)]
-struct Times {
-    push: Vec<Duration>,
-    clone: Vec<Duration>,
-}
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
-    let last = Kind::parse(&words.next().unwrap_or_else(|| "native".into()))?;
-    let rounds = words.next().map_or(Ok(3), |word| word.parse()).context("rounds")?;
+    let first = words.next().unwrap_or_else(|| "native".into());
+    if first == SERVE {
+        return serve(&words.next().context("a folder")?);
+    }
+    let last = Kind::parse(&first)?;
+    let rounds: usize = words.next().map_or(Ok(5), |word| word.parse()).context("rounds")?;
+    ensure!(rounds > 0, "at least one round");
     let word = words.next().unwrap_or_default();
     let kinds = &KINDS[..if last == Kind::Workers { 3 } else { 2 }];
     let scratch = target_folder().join(format!("conformance/bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
-    let targets = kinds.iter().map(|kind| Target::start(*kind, &scratch));
-    let targets = targets.collect::<Result<Vec<_>>>()?;
-    let fixtures = Fixtures::new(&target_folder().join("conformance"))?;
-    for (title, fixture, files) in HISTORIES.iter().filter(|row| row.0.contains(&word)) {
-        let history = part(&fixtures.get(fixture)?.served, &scratch, *files)?;
-        let mut times: Vec<Times> = kinds.iter().map(|_| Times::default()).collect();
-        for round in 0..rounds {
-            for (target, times) in targets.iter().zip(&mut times) {
-                trip(target, &history, &scratch, times, round + 1 == rounds)?;
-            }
+    let scratch = scratch.canonicalize()?;
+    let servers = kinds.iter().map(|kind| Server::start(*kind, &scratch));
+    let servers = servers.collect::<Result<Vec<_>>>()?;
+    let shapes = match std::env::var_os("REPO") {
+        Some(path) => vec![shapes::real(Path::new(&path), &scratch)?],
+        None => {
+            shapes::seeded(&Fixtures::new(&target_folder().join("conformance"))?, &scratch, &word)?
         }
-        print(title, kinds, &times);
+    };
+    let mut rows = Vec::new();
+    for shape in &shapes {
+        rows.extend(compare(shape, &servers, rounds, &scratch)?);
     }
-    if let Some(workers) = targets.get(2) {
-        println!("memory: {}", ask(workers, "/-/usage?repository=bench/none")?);
+    println!("{}", table(&rows));
+    if let Some(folder) = std::env::var_os("OUT") {
+        write(Path::new(&folder), &rows)?;
     }
-    drop(targets);
+    drop(servers);
     std::fs::remove_dir_all(&scratch)?;
     Ok(())
 }
 
-/// A repository of one commit with the first files of another, packed; 0: the other itself.
-fn part(from: &Path, scratch: &Path, files: usize) -> Result<PathBuf> {
-    if files == 0 {
-        return Ok(from.to_path_buf());
+/// All operations on one history. The order of the sides turns around each round.
+fn compare(shape: &Shape, servers: &[Server], rounds: usize, scratch: &Path) -> Result<Vec<Row>> {
+    let operations: Vec<_> = OPERATIONS.iter().filter(|row| (row.is_for)(shape)).collect();
+    let row = |name| Row {
+        shape: shape.name.clone(),
+        objects: shape.objects,
+        operation: name,
+        sides: servers.iter().map(|server| (server.target.kind, Vec::new())).collect(),
+    };
+    let mut rows: Vec<Row> = operations.iter().map(|operation| row(operation.name)).collect();
+    let stages = servers.iter().map(|server| Stage::new(server, shape, scratch));
+    let mut stages = stages.collect::<Result<Vec<_>>>()?;
+    for round in 0..rounds {
+        for (operation, row) in operations.iter().zip(&mut rows) {
+            let mut order: Vec<usize> = (0..stages.len()).collect();
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for side in order {
+                let stage = &mut stages[side];
+                let job = (operation.make)(stage)
+                    .with_context(|| format!("{}: {}", shape.name, operation.name))?;
+                let sample = measure(stage.server, job).with_context(|| {
+                    let kind = stage.server.target.kind;
+                    format!("{}: {} on {kind:?}", shape.name, operation.name)
+                })?;
+                row.sides[side].1.push(sample);
+                stage.clear()?;
+            }
+        }
+        eprintln!("{}: round {} of {rounds}", shape.name, round + 1);
     }
-    let folder = scratch.join(format!("files-{files}"));
-    run(git(scratch, &["clone", "--quiet", "--bare", from.to_str().context("UTF-8")?, "whole"]))?;
-    let whole = scratch.join("whole");
-    let list = text(&whole, &["ls-tree", "-r", "main"])?;
-    let list: String = list.lines().take(files).map(|line| format!("{line}\n")).collect();
-    run_with(git(&whole, &["update-index", "--index-info"]), list.as_bytes())?;
-    let tree = text(&whole, &["write-tree"])?;
-    let commit = text(&whole, &["commit-tree", "-m", "files", &tree])?;
-    run(git(&whole, &["update-ref", "refs/heads/part", &commit]))?;
-    let name = folder.to_str().context("UTF-8")?;
-    run(git(scratch, &["init", "--quiet", "--bare", "-b", "main", name]))?;
-    run(git(&whole, &["push", "--quiet", name, "part:refs/heads/main"]))?;
-    run(git(&folder, &["repack", "--quiet", "-a", "-d"]))?;
-    std::fs::remove_dir_all(whole)?;
-    Ok(folder)
+    Ok(rows)
 }
 
-/// One push into a new repository, and one clone of it.
-fn trip(
-    target: &Target,
-    history: &Path,
-    scratch: &Path,
-    times: &mut Times,
-    is_last: bool,
-) -> Result<()> {
-    let path = target.create("bench", "refs/heads/main")?;
-    let url = target.url(&path);
-    let begun = Instant::now();
-    run(git(history, &["push", "--quiet", &url, "main"]))?;
-    times.push.push(begun.elapsed());
-    let pushed = rows(target, &path, is_last)?;
-    let begun = Instant::now();
-    run(git(scratch, &["clone", "--quiet", "--bare", &url, "clone"]))?;
-    times.clone.push(begun.elapsed());
-    std::fs::remove_dir_all(scratch.join("clone"))?;
-    if let Some((read, written)) = pushed {
-        let both = rows(target, &path, true)?.unwrap_or_default();
-        println!("  rows of the push: {read} read, {written} written");
-        println!("  rows of the clone: {} read, {} written", both.0 - read, both.1 - written);
+fn write(folder: &Path, rows: &[Row]) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("performance.json"), json(rows))?;
+    std::fs::write(folder.join("performance-table.md"), table(rows))?;
+    for (operation, file) in [("push", "push"), ("clone", "clone")] {
+        draw(folder, rows, operation, file)?;
     }
     Ok(())
 }
 
-/// Rows that a repository's object has read and written so far; it sends its counts once a second.
-fn rows(target: &Target, path: &str, is_asked: bool) -> Result<Option<(u64, u64)>> {
-    if target.kind != Kind::Workers || !is_asked {
-        return Ok(None);
-    }
-    std::thread::sleep(Duration::from_millis(1500));
-    let name = path.trim_start_matches('/').trim_end_matches(".git");
-    let text = ask(target, &format!("/metrics?repository={name}"))?;
-    let find = |name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or_default()
+/// The server's CPU time of an operation against the size of the history.
+fn draw(folder: &Path, rows: &[Row], operation: &str, file: &str) -> Result<()> {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.operation == operation).collect();
+    let Some(first) = rows.first() else {
+        return Ok(());
     };
-    Ok(Some((find("gitcell_rows_read_total"), find("gitcell_rows_written_total"))))
-}
-
-fn ask(target: &Target, path: &str) -> Result<String> {
-    let answer = send(target.address(), "GET", path, &[], b"")?;
-    Ok(String::from_utf8_lossy(&answer.body).trim_end().to_string())
-}
-
-fn median(times: &[Duration]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort();
-    times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
-}
-
-fn print(title: &str, kinds: &[Kind], times: &[Times]) {
-    for what in ["push", "clone"] {
-        let of = |times: &Times| median(if what == "push" { &times.push } else { &times.clone });
-        let mut line = format!("{title:16} {what:6}");
-        for (kind, own) in kinds.iter().zip(times) {
-            let ratio = of(own) / of(&times[0]);
-            line.push_str(&format!("  {kind:?} {:.2} s ({ratio:.2})", of(own)));
-        }
-        println!("{line}");
+    let mut lines: Vec<plot::Line> = Vec::new();
+    for (side, (kind, _)) in first.sides.iter().enumerate() {
+        let time = |row: &&Row| row.median_of(side, |sample: &Sample| sample.cpu);
+        let points = rows.iter().map(|row| (row.objects as f64, time(row))).collect();
+        lines.push((format!("{kind:?}").to_lowercase(), points));
     }
+    let title = format!("{operation}: CPU time of the server");
+    let text = plot::svg(&title, "objects", "seconds", &lines);
+    std::fs::write(folder.join(format!("performance-{file}.svg")), text)?;
+    let native = |row: &&Row| {
+        let samples = &row.sides.get(1).map(|side| &side.1);
+        let memory = |sample: &Sample| sample.cost.map_or(0.0, |cost| cost.memory as f64);
+        samples.map_or(0.0, |samples| report::median(samples.iter().map(memory).collect()))
+    };
+    let points = rows.iter().map(|row| (row.objects as f64, native(row) / f64::from(1 << 20)));
+    let title = format!("{operation}: peak of linear memory");
+    let text = plot::svg(&title, "objects", "MiB", &[("native".into(), points.collect())]);
+    Ok(std::fs::write(folder.join(format!("performance-{file}-memory.svg")), text)?)
 }

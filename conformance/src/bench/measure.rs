@@ -1,0 +1,103 @@
+//! What an operation took: run by stock git, or, for a first byte, by hand.
+
+use super::server::{Cost, Server};
+use crate::git::start;
+use anyhow::{Context, Result, ensure};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long a host may take to write the last line of its log.
+const SETTLE: Duration = Duration::from_millis(60);
+
+/// What is timed. Its figures are divided by how many it does.
+pub enum Job {
+    OneByOne(Vec<Command>),
+    /// All at once; the figures are of all together.
+    AtOnce(Vec<Command>),
+    /// A clone's request by hand, up to the first byte of its pack: the path and the wanted id.
+    FirstByte(String, String),
+}
+
+/// One side's figures of one round.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    pub wall: f64,
+    pub cpu: f64,
+    pub cost: Option<Cost>,
+}
+
+pub fn measure(server: &Server, job: Job) -> Result<Sample> {
+    let (log, cpu) = (server.log_end(), server.cpu()?);
+    let begun = Instant::now();
+    let (count, wall) = match job {
+        Job::OneByOne(commands) => {
+            let count = commands.len();
+            for mut command in commands {
+                let status = start(&mut command)?.wait()?;
+                ensure!(status.success(), "{command:?}: {status}");
+            }
+            (count, begun.elapsed())
+        }
+        Job::AtOnce(mut commands) => {
+            let children = commands.iter_mut().map(start).collect::<Result<Vec<_>>>()?;
+            for mut child in children {
+                ensure!(child.wait()?.success(), "one of many commands failed");
+            }
+            (1, begun.elapsed())
+        }
+        Job::FirstByte(path, want) => (1, first_byte(server, &path, &want)?),
+    };
+    std::thread::sleep(SETTLE);
+    let cpu = server.cpu()?.saturating_sub(cpu);
+    let cost = server.cost(log)?.map(|cost| divide(cost, count as u64));
+    let share = |time: Duration| time.as_secs_f64() / count as f64;
+    Ok(Sample { wall: share(wall), cpu: share(cpu), cost })
+}
+
+fn divide(cost: Cost, count: u64) -> Cost {
+    Cost {
+        calls: cost.calls / count,
+        rows_read: cost.rows_read / count,
+        rows_written: cost.rows_written / count,
+        bytes_sent: cost.bytes_sent / count,
+        memory: cost.memory,
+        engine: cost.engine / count as u32,
+    }
+}
+
+/// From a clone's request to the first byte of the pack.
+fn first_byte(server: &Server, path: &str, want: &str) -> Result<Duration> {
+    let body = format!(
+        "0011command=fetch0016object-format=sha10001000fno-progress000dofs-delta\
+         0032want {want}\n0009done\n0000"
+    );
+    let head = format!(
+        "POST {path}/git-upload-pack HTTP/1.1\r\nHost: {}\r\nGit-Protocol: version=2\r\n\
+         Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        server.target.address(),
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.target.address())?;
+    stream.set_nodelay(true)?;
+    let begun = Instant::now();
+    stream.write_all((head + &body).as_bytes())?;
+    let (mut seen, mut first) = (Vec::new(), None);
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        let size = stream.read(&mut bytes)?;
+        if size == 0 {
+            break;
+        }
+        if first.is_none() {
+            seen.extend_from_slice(&bytes[..size]);
+            if seen.windows(4).any(|window| window == b"PACK") {
+                first = Some(begun.elapsed());
+            }
+        }
+    }
+    let text = || String::from_utf8_lossy(&seen[..seen.len().min(300)]).into_owned();
+    first.with_context(|| format!("no pack came: {}", text()))
+}
