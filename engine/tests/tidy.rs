@@ -72,6 +72,8 @@ const SAID: &[(&str, &[&str])] = &[
     // The suffixes that are routed: which of them write decides who may.
     ("host-wasmtime/src/server.rs", &["refs/", "refs\"", "receive-pack", "sha1"]),
     ("host-wasmtime/src/names.rs", &["info/refs"]),
+    // The commands that SSH runs, and its variable, which is a header of HTTP.
+    ("host-wasmtime/src/ssh/talk.rs", &["upload-pack", "receive-pack", "git-protocol"]),
     ("host-workers/src/index.ts", &["receive-pack"]),
     // What people type. `import` is a user of the user's own git.
     ("host-wasmtime/src/cli/repo.rs", &["refs/", "sha1"]),

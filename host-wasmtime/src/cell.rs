@@ -87,6 +87,11 @@ impl Cell {
         lock(&self.registry)
     }
 
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The file of a repository.
     pub fn find(&self, name: &Name) -> Result<Option<String>> {
         registry::find(&self.registry(), name)

@@ -91,7 +91,7 @@ impl run::Body for Incoming {
 
 /// The client went away, or stalled: nobody's failure.
 #[derive(Debug)]
-pub struct Gone(&'static str);
+pub struct Gone(pub &'static str);
 
 impl std::error::Error for Gone {}
 

@@ -62,51 +62,52 @@ impl Job {
             // Too late if the head is out: then the answer is cut.
             let _ = outgoing.refuse(400, &error.to_string());
         }
-        self.log(done, &outgoing);
+        let outcome = (outgoing.status, outgoing.bytes);
+        log(&self.ask, &self.name, self.begin, outcome, done);
     }
+}
 
-    fn log(&self, done: Result<Report>, outgoing: &Outgoing) {
-        let Request { id, method, path, caller, .. } = &self.ask;
-        let (status, bytes) = (outgoing.status, outgoing.bytes);
-        let ms = self.begin.elapsed().as_millis() as u64;
-        match done {
-            Ok(Report { cost, cpu, memory }) => tracing::info!(
-                id,
-                repository = %self.name,
-                method,
-                path,
-                caller,
-                status,
-                bytes,
-                ms,
-                cpu_us = cpu.as_micros() as u64,
-                memory,
-                calls = cost.calls,
-                rows_read = cost.rows_read,
-                rows_written = cost.rows_written,
-            ),
-            Err(error) if error.is::<Gone>() => tracing::info!(
-                id,
-                repository = %self.name,
-                method,
-                path,
-                caller,
-                status,
-                bytes,
-                ms,
-                "{error}"
-            ),
-            Err(error) => tracing::error!(
-                id,
-                repository = %self.name,
-                method,
-                path,
-                caller,
-                status,
-                bytes,
-                ms,
-                "the request died: {error:#}"
-            ),
+/// The line in the log of a request that has ended; the pair: its status and its answer's bytes.
+pub fn log(
+    ask: &Request,
+    name: &Name,
+    begin: Instant,
+    (status, bytes): (u16, u64),
+    done: Result<Report>,
+) {
+    let Request { id, method, path, caller, .. } = ask;
+    let ms = begin.elapsed().as_millis() as u64;
+    match done {
+        Ok(Report { cost, cpu, memory }) => tracing::info!(
+            id,
+            repository = %name,
+            method,
+            path,
+            caller,
+            status,
+            bytes,
+            ms,
+            cpu_us = cpu.as_micros() as u64,
+            memory,
+            calls = cost.calls,
+            rows_read = cost.rows_read,
+            rows_written = cost.rows_written,
+        ),
+        Err(error) if error.is::<Gone>() => {
+            tracing::info!(
+                id, repository = %name, method, path, caller, status, bytes, ms, "{error}"
+            );
         }
+        Err(error) => tracing::error!(
+            id,
+            repository = %name,
+            method,
+            path,
+            caller,
+            status,
+            bytes,
+            ms,
+            "the request died: {error:#}"
+        ),
     }
 }

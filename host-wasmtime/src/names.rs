@@ -39,6 +39,53 @@ impl fmt::Display for Name {
     }
 }
 
+/// What a token or a key is for: one repository, or `NAMESPACE/*`, all of a namespace.
+#[derive(Clone, Debug)]
+pub struct Bound(String);
+
+impl Bound {
+    pub fn covers(&self, name: &Name) -> bool {
+        match self.0.strip_suffix("/*") {
+            Some(namespace) => namespace == name.namespace,
+            None => self.0 == name.to_string(),
+        }
+    }
+
+    /// As it was kept, once it was read by `from_str`.
+    pub fn kept(text: String) -> Bound {
+        Bound(text)
+    }
+
+    /// The one repository, if it is no namespace.
+    pub fn name(&self) -> Option<Name> {
+        self.0.parse().ok()
+    }
+}
+
+impl From<&Name> for Bound {
+    fn from(name: &Name) -> Bound {
+        Bound(name.to_string())
+    }
+}
+
+impl FromStr for Bound {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Bound> {
+        if let Some(namespace) = text.strip_suffix("/*") {
+            check("namespace", namespace)?;
+            return Ok(Bound(text.into()));
+        }
+        Ok(Bound(text.parse::<Name>()?.to_string()))
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 fn check(what: &str, part: &str) -> Result<()> {
     ensure!(!part.is_empty(), "the {what} is empty");
     ensure!(part.len() <= PART_MAX, "the {what} is longer than {PART_MAX} characters");
@@ -87,6 +134,22 @@ mod tests {
         }
         for text in ["a.git/b", "a/b.git.git", "a/b.lock", "a/B.LOCK", "a/b.Git", "../b", "a/.."] {
             check(text, false);
+        }
+    }
+
+    #[test]
+    fn a_bound_covers_its_repository_or_namespace() {
+        let check = |bound: &str, name: &str, expect: bool| {
+            let bound: Bound = bound.parse().expect("a bound");
+            assert_eq!(bound.covers(&name.parse().expect("a name")), expect, "{bound} {name}");
+        };
+        check("a/b", "a/b", true);
+        check("a/b.git", "a/b", true);
+        check("a/b", "a/c", false);
+        check("a/*", "a/c", true);
+        check("a/*", "ab/c", false);
+        for text in ["*", "*/*", "/*", "a", "a/b*", "a/b/*"] {
+            assert!(text.parse::<Bound>().is_err(), "{text}");
         }
     }
 

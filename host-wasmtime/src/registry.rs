@@ -1,5 +1,5 @@
 //! Which repositories there are, and in which file: `gitcell.db` of the data folder, which holds
-//! the tokens too. Safe beside other processes. Knows no row and no Git.
+//! tokens and keys too. Safe beside other processes. Knows no row and no Git.
 
 use crate::names::Name;
 use anyhow::{Context, Result, ensure};
@@ -26,6 +26,14 @@ const SCHEMA: &str = "
         created INTEGER NOT NULL,
         expires INTEGER,
         revoked INTEGER
+    );
+    CREATE TABLE IF NOT EXISTS keys (
+        fingerprint TEXT PRIMARY KEY,
+        scope TEXT NOT NULL,
+        repository TEXT,
+        note TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        expires INTEGER
     );";
 
 /// Opens the data folder's own database, which is made if there is none.

@@ -16,12 +16,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a request waits for a free place before it is sent away.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After how many seconds one that was sent away may try again.
 const RETRY: HeaderValue = HeaderValue::from_static("10");
+pub const CROWDED: &str = "too many requests at once: try again later";
 pub const FAILED: &str = "the server failed at this request; its log says why";
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"gitcell\"");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
@@ -44,8 +45,8 @@ const PRIVATE: &[&str] = &[
 ];
 
 pub struct Server {
-    cell: Arc<Cell>,
-    gate: Gate,
+    pub cell: Arc<Cell>,
+    pub gate: Gate,
     places: Arc<Semaphore>,
     /// Random at each start, so that no two requests ever have one id.
     start: String,
@@ -60,11 +61,24 @@ impl Server {
     }
 
     /// The routes; there is but one, since what is inside a repository is the engine's.
-    pub fn router(self) -> Router {
-        Router::new().fallback(handle).with_state(Arc::new(self))
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new().fallback(handle).with_state(self)
     }
 
-    fn next_id(&self) -> String {
+    /// A place among the requests that run, if one gets free in time.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        tokio::time::timeout(PATIENCE, place).await.ok()?.ok()
+    }
+
+    /// Waits until no request runs, and lets none begin.
+    pub async fn quiet(&self) {
+        if let Ok(places) = self.places.acquire_many(self.cell.limits.capacity).await {
+            places.forget();
+        }
+    }
+
+    pub fn next_id(&self) -> String {
         format!("{}-{:x}", self.start, self.count.fetch_add(1, Ordering::Relaxed))
     }
 }
@@ -142,18 +156,15 @@ async fn answer(
         Some("gzip" | "x-gzip") => true,
         Some(_) => return Ok(no(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only gzip is decoded")),
     };
-    let place = Arc::clone(&server.places).acquire_owned();
-    let Ok(Ok(place)) = tokio::time::timeout(PATIENCE, place).await else {
-        return Ok(no(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests at once: try again later",
-        ));
+    let Some(place) = server.place().await else {
+        return Ok(no(StatusCode::SERVICE_UNAVAILABLE, CROWDED));
     };
-    let file = match server.file(&name, &parts, inside).await {
+    let is_push = inside == "/git-receive-pack"
+        || inside == "/info/refs" && parts.uri.query() == Some("service=git-receive-pack");
+    let file = match server.file(&name, is_push).await {
         Ok(Some(file)) => file,
         Ok(None) => {
-            let text = format!("no repository {name}: `gitcell repo create {name}` makes one");
-            return Ok(no(StatusCode::NOT_FOUND, &text));
+            return Ok(no(StatusCode::NOT_FOUND, &absent(&name)));
         }
         Err(error) => return Ok(no(StatusCode::NOT_FOUND, &format!("{error:#}"))),
     };
@@ -164,21 +175,19 @@ async fn answer(
     job.start(body, patient).await
 }
 
+/// What is told of a repository that there is not.
+pub fn absent(name: &Name) -> String {
+    format!("no repository {name}: `gitcell repo create {name}` makes one")
+}
+
 fn encoding(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"))
 }
 
 impl Server {
     /// The repository's file; an open server makes one for a first push.
-    async fn file(
-        self: &Arc<Self>,
-        name: &Name,
-        parts: &Parts,
-        inside: &str,
-    ) -> Result<Option<String>> {
+    pub async fn file(self: &Arc<Self>, name: &Name, is_push: bool) -> Result<Option<String>> {
         let found = self.cell.find(name)?;
-        let is_push = inside == "/git-receive-pack"
-            || inside == "/info/refs" && parts.uri.query() == Some("service=git-receive-pack");
         if found.is_some() || self.gate != Gate::Open || !is_push {
             return Ok(found);
         }

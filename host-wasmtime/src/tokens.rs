@@ -1,7 +1,7 @@
 //! Who may do what: tokens with a scope, an end and, if wanted, one repository. Only their SHA-256
 //! is kept, in `gitcell.db`; a token itself is seen once, by whoever made it. Knows no HTTP.
 
-use crate::names::Name;
+use crate::names::{Bound, Name};
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -70,7 +70,7 @@ impl Refusal {
 pub fn create(
     connection: &Connection,
     scope: Scope,
-    repository: Option<&Name>,
+    repository: Option<&Bound>,
     note: &str,
     now: u64,
     age_max: Option<u64>,
@@ -82,7 +82,7 @@ pub fn create(
         .execute(
             "INSERT INTO tokens (id, hash, scope, repository, note, created, expires) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            (&id, hash(&text), scope.name(), repository.map(Name::to_string), note, now, expires),
+            (&id, hash(&text), scope.name(), repository.map(Bound::to_string), note, now, expires),
         )
         .context("cannot keep the token")?;
     Ok(text)
@@ -132,41 +132,45 @@ pub fn check(
             "SELECT hash, scope, repository, note, expires, revoked FROM tokens WHERE id = ?",
         )?
         .query_row([id], |row| {
-            Ok(Kept {
-                hash: row.get(0)?,
+            let hash: [u8; 32] = row.get(0)?;
+            let kept = Kept {
                 scope: row.get(1)?,
                 repository: row.get(2)?,
                 note: row.get(3)?,
                 expires: row.get(4)?,
                 is_revoked: row.get::<_, Option<u64>>(5)?.is_some(),
-            })
+            };
+            Ok((hash, kept))
         })
         .optional()?;
     Ok(match found {
-        Some(kept) if bool::from(kept.hash.ct_eq(&hash(token))) => kept.judge(id, repository, now),
+        Some((kept_hash, kept)) if bool::from(kept_hash.ct_eq(&hash(token))) => {
+            kept.judge(id, repository, now)
+        }
         _ => Err(Refusal::Unknown),
     })
 }
 
-struct Kept {
-    hash: [u8; 32],
-    scope: String,
-    repository: Option<String>,
-    note: String,
-    expires: Option<u64>,
-    is_revoked: bool,
+/// What is kept of a token or a key.
+pub struct Kept {
+    pub scope: String,
+    pub repository: Option<String>,
+    pub note: String,
+    pub expires: Option<u64>,
+    pub is_revoked: bool,
 }
 
 impl Kept {
     /// Of a token whose hash was right: what it says of itself may be told.
-    fn judge(self, id: &str, repository: &Name, now: u64) -> Result<Grant, Refusal> {
+    pub fn judge(self, id: &str, repository: &Name, now: u64) -> Result<Grant, Refusal> {
         if self.is_revoked {
             return Err(Refusal::Revoked);
         }
         if self.expires.is_some_and(|end| end <= now) {
             return Err(Refusal::Expired);
         }
-        if self.repository.is_some_and(|bound| bound != repository.to_string()) {
+        let bound = self.repository.map(Bound::kept);
+        if bound.is_some_and(|bound| !bound.covers(repository)) {
             return Err(Refusal::Foreign);
         }
         let scope = if self.scope == Scope::Write.name() { Scope::Write } else { Scope::Read };
@@ -200,7 +204,7 @@ mod tests {
     fn a_token_opens_what_it_was_made_for_until_it_ends() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let db = registry::open(folder.path()).expect("open");
-        let demo: Name = "a/demo".parse().expect("a name");
+        let demo: Bound = "a/demo".parse().expect("a name");
         let make = |scope, repository, age| {
             create(&db, scope, repository, "ci", 1000, age).expect("create")
         };

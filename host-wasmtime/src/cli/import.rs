@@ -4,7 +4,7 @@
 use super::{Common, progress, serve};
 use crate::cell::{Cell, Limits, now};
 use crate::gate::Gate;
-use crate::names::Name;
+use crate::names::{Bound, Name};
 use crate::server::Server;
 use crate::tokens::{self, Scope};
 use anyhow::{Context, Result, bail, ensure};
@@ -82,13 +82,13 @@ impl Import {
             return Ok(());
         }
         let token = {
-            let (name, day) = (Some(&self.name), Some(86_400));
-            tokens::create(&cell.registry(), Scope::Write, name, "import", now(), day)?
+            let (bound, day) = (Bound::from(&self.name), Some(86_400));
+            tokens::create(&cell.registry(), Scope::Write, Some(&bound), "import", now(), day)?
         };
         let done = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
             let url = format!("http://{}/{}.git", listener.local_addr()?, self.name);
-            let server = Server::new(Arc::clone(cell), Gate::Tokens)?;
+            let server = Arc::new(Server::new(Arc::clone(cell), Gate::Tokens)?);
             tokio::spawn(serve::serve(listener, server, std::future::pending()));
             let target = Target { url, token: token.clone() };
             tokio::task::spawn_blocking(move || source.push_all(&target)).await?

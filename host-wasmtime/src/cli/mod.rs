@@ -3,6 +3,7 @@
 mod export;
 mod fsck;
 mod import;
+mod key;
 mod maintain;
 mod progress;
 mod repo;
@@ -17,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 
 /// A Git server in one Wasm module.
 ///
-/// Stock `git` clones from it and pushes to it over HTTP; all data is in one folder.
+/// Stock `git` clones from it and pushes to it over HTTP and SSH; all data is in one folder.
 #[derive(Parser)]
 #[command(name = "gitcell", version, arg_required_else_help = true, after_help = SESSION)]
 struct Cli {
@@ -36,7 +37,11 @@ A first session:
 
 Repositories are at /NAMESPACE/NAME.git and at /git/NAMESPACE/NAME.git. git asks for a user name,
 which may be any, and for a password, which is a token. Tokens travel as they are: beyond this
-machine, put a TLS proxy in front of the server.
+machine, put a TLS proxy in front of the server, or serve SSH:
+
+  gitcell key add ~/.ssh/id_ed25519.pub --scope write
+  gitcell serve --ssh 127.0.0.1:2222
+  git clone ssh://git@127.0.0.1:2222/alice/notes.git
 
 Every command works on the data folder itself, whether a server is running on it or not.
 GITCELL_LOG=debug|info|warn|error|off sets how much is logged.";
@@ -59,7 +64,7 @@ impl Common {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the repositories over HTTP
+    /// Serve the repositories over HTTP and, if wanted, SSH
     Serve(serve::Serve),
     /// Create, list and delete repositories, and set their default branch
     #[command(subcommand)]
@@ -67,6 +72,9 @@ enum Command {
     /// Create, list and revoke the tokens that let people in
     #[command(subcommand)]
     Token(token::Token),
+    /// Add, list and remove the public keys that let people in over SSH
+    #[command(subcommand)]
+    Key(key::Key),
     /// Check that everything stored in a repository is whole and linked
     Fsck(fsck::Fsck),
     /// Do all upkeep of repositories now; a server does it by itself when they are left in peace
@@ -96,6 +104,7 @@ pub fn run() -> Result<()> {
         Command::Serve(command) => command.run(&cli.common),
         Command::Repo(command) => command.run(&cli.common),
         Command::Token(command) => command.run(&cli.common),
+        Command::Key(command) => command.run(&cli.common),
         Command::Fsck(command) => command.run(&cli.common),
         Command::Maintain(command) => command.run(&cli.common),
         Command::Import(command) => command.run(&cli.common),

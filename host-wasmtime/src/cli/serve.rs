@@ -5,6 +5,7 @@ use crate::cell::{Cell, Limits, now};
 use crate::gate::Gate;
 use crate::registry;
 use crate::server::Server;
+use crate::ssh;
 use crate::tokens::{self, Scope};
 use crate::upkeep;
 use anyhow::{Context, Result, ensure};
@@ -28,6 +29,9 @@ pub struct Serve {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Serve SSH too, here; `gitcell key add` lets people in
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    ssh: Option<SocketAddr>,
     /// Serve everybody without tokens, and create a repository at its first push; loopback only
     #[arg(long)]
     open: bool,
@@ -44,11 +48,13 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, common: &Common) -> Result<()> {
-        ensure!(
-            !self.open || self.listen.ip().is_loopback(),
-            "--open lets everybody in: it listens on loopback only, not on {}",
-            self.listen.ip()
-        );
+        for address in [Some(self.listen), self.ssh].into_iter().flatten() {
+            ensure!(
+                !self.open || address.ip().is_loopback(),
+                "--open lets everybody in: it listens on loopback only, not on {}",
+                address.ip()
+            );
+        }
         let cpu_max = Duration::from_secs(self.cpu_max);
         let limits = Limits { capacity: self.capacity, cpu_max, size_max: self.size_max };
         let cell = Arc::new(Cell::open(&common.data, common.engine.as_deref(), limits)?);
@@ -68,10 +74,25 @@ impl Serve {
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = reachable(listener.local_addr()?);
         let gate = if self.open { Gate::Open } else { Gate::Tokens };
+        let ssh = match self.ssh {
+            Some(address) => Some(ssh::Ssh::bind(address, cell.data()).await?),
+            None => None,
+        };
         self.greet(&cell, address)?;
+        if let Some(ssh) = &ssh {
+            println!("\n  git clone ssh://git@{}/{FIRST}.git", reachable(ssh.address()?));
+            println!("  its host key: {}", ssh.fingerprint());
+        }
         tokio::spawn(sweep(Arc::clone(&cell)));
         tokio::spawn(maintain(Arc::clone(&cell)));
-        serve(listener, Server::new(cell, gate)?, stop()?).await
+        let server = Arc::new(Server::new(cell, gate)?);
+        let ssh = ssh.map(|ssh| tokio::spawn(ssh.serve(Arc::clone(&server))));
+        serve(listener, Arc::clone(&server), stop()?).await?;
+        if let Some(ssh) = ssh {
+            ssh.abort();
+            let _ = tokio::time::timeout(GRACE, server.quiet()).await;
+        }
+        Ok(())
     }
 
     /// Tells how to reach the server; at the first start, makes what is needed for that.
@@ -114,7 +135,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// Serves until `stop`, then lets what runs come to its end.
 pub async fn serve(
     listener: TcpListener,
-    server: Server,
+    server: Arc<Server>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let listener = listener.tap_io(|stream| {

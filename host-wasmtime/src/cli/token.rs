@@ -2,11 +2,12 @@
 
 use super::Common;
 use crate::cell::now;
-use crate::names::Name;
+use crate::names::Bound;
 use crate::registry;
 use crate::tokens::{self, Scope};
 use anyhow::{Context, Result, ensure};
 use clap::Subcommand;
+use rusqlite::Connection;
 
 #[derive(Subcommand)]
 pub enum Token {
@@ -18,9 +19,9 @@ pub enum Token {
         /// How long it is valid: 90s, 15m, 12h, 30d; without it, until it is revoked
         #[arg(long, value_name = "TIME", value_parser = seconds)]
         ttl: Option<u64>,
-        /// The only repository that it opens; without it, all of them
+        /// The only repository that it opens, or NAMESPACE/*; without it, all of them
         #[arg(long, value_name = "NAMESPACE/NAME")]
-        repo: Option<Name>,
+        repo: Option<Bound>,
         /// What it is for: shown in lists, and recorded with pushes
         #[arg(long, default_value = "", value_name = "TEXT")]
         note: String,
@@ -36,14 +37,7 @@ impl Token {
         let db = registry::open(&common.data)?;
         match self {
             Token::Create { scope, ttl, repo, note } => {
-                ensure!(
-                    note.chars().all(|c| c.is_ascii_graphic() || c == ' ') && note.len() <= 100,
-                    "a note has at most 100 printable ASCII characters"
-                );
-                if let Some(name) = &repo {
-                    let found = registry::find(&db, name)?;
-                    found.with_context(|| format!("there is no repository {name}"))?;
-                }
+                check(&db, &note, repo.as_ref())?;
                 println!("{}", tokens::create(&db, scope, repo.as_ref(), &note, now(), ttl)?);
             }
             Token::List => {
@@ -60,13 +54,22 @@ impl Token {
     }
 }
 
+/// A note may be logged, and a bound is to a repository that there is.
+pub fn check(db: &Connection, note: &str, repo: Option<&Bound>) -> Result<()> {
+    ensure!(
+        note.chars().all(|c| c.is_ascii_graphic() || c == ' ') && note.len() <= 100,
+        "a note has at most 100 printable ASCII characters"
+    );
+    if let Some(name) = repo.and_then(Bound::name) {
+        registry::find(db, &name)?.with_context(|| {
+            format!("there is no repository {name}: `gitcell repo create {name}` makes one")
+        })?;
+    }
+    Ok(())
+}
+
 fn line(token: &tokens::Token, now: u64) -> String {
-    let state = match token.expires {
-        _ if token.revoked => "revoked".into(),
-        Some(end) if end <= now => "expired".into(),
-        Some(end) => format!("ends in {}", age(end - now)),
-        None => "valid".into(),
-    };
+    let state = if token.revoked { "revoked".into() } else { state(token.expires, now) };
     let repository = token.repository.as_deref().unwrap_or("all repositories");
     let made = age(now.saturating_sub(token.created));
     let text = format!(
@@ -76,7 +79,16 @@ fn line(token: &tokens::Token, now: u64) -> String {
     text.trim_end().into()
 }
 
-fn age(seconds: u64) -> String {
+/// Whether something is valid, and for how long.
+pub fn state(expires: Option<u64>, now: u64) -> String {
+    match expires {
+        Some(end) if end <= now => "expired".into(),
+        Some(end) => format!("ends in {}", age(end - now)),
+        None => "valid".into(),
+    }
+}
+
+pub fn age(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7200 => format!("{}m", seconds / 60),
@@ -86,7 +98,7 @@ fn age(seconds: u64) -> String {
 }
 
 /// Reads `90s`, `15m`, `12h`, `30d`; a number alone means seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub fn seconds(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "s" => 1,

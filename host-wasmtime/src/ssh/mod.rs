@@ -1,0 +1,266 @@
+//! SSH: who connects, and which command they run. Of Git it knows nothing but the commands' names.
+
+mod talk;
+
+use crate::gate::Gate;
+use crate::keys;
+use crate::server::Server;
+use anyhow::{Context, Result};
+use russh::keys::ssh_key::{LineEnding, private::Ed25519Keypair};
+use russh::keys::{PrivateKey, PublicKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    run_stream,
+};
+use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet};
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Connections at once, and commands at once in each.
+const CONNECTIONS_MAX: usize = 1000;
+const CHANNELS_MAX: usize = 16;
+/// How long a client may take to say who it is.
+const LOGIN: Duration = Duration::from_secs(60);
+/// How often a silent client is asked whether it is there.
+const ALIVE: Duration = Duration::from_secs(30);
+/// How long one waits who was refused.
+const REJECTION: Duration = Duration::from_millis(300);
+/// The host's own key, made at the first start.
+const HOST_KEY: &str = "ssh_host_ed25519_key";
+
+/// A listener, and the key that it shows.
+pub struct Ssh {
+    listener: TcpListener,
+    key: PrivateKey,
+}
+
+impl Ssh {
+    pub async fn bind(address: SocketAddr, data: &Path) -> Result<Ssh> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} for SSH"))?;
+        Ok(Ssh { listener, key: host_key(data)? })
+    }
+
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// What a client asks people to compare at the first connection.
+    pub fn fingerprint(&self) -> String {
+        keys::fingerprint(self.key.public_key())
+    }
+
+    /// Serves for ever.
+    pub async fn serve(self, server: Arc<Server>) {
+        let methods: &[MethodKind] = match server.gate {
+            Gate::Open => &[MethodKind::None, MethodKind::PublicKey],
+            Gate::Tokens => &[MethodKind::PublicKey],
+        };
+        let config = Arc::new(Config {
+            methods: MethodSet::from(methods),
+            keys: vec![self.key],
+            auth_rejection_time: REJECTION,
+            auth_rejection_time_initial: Some(Duration::ZERO),
+            inactivity_timeout: None,
+            keepalive_interval: Some(ALIVE),
+            nodelay: true,
+            ..Config::default()
+        });
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (config, server) = (Arc::clone(&config), Arc::clone(&server));
+                    tokio::spawn(async move {
+                        if let Err(error) = connection(config, stream, server).await {
+                            tracing::debug!(%peer, "an SSH connection ended: {error}");
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept an SSH connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+/// The host's key from the data folder; only its owner may read it.
+fn host_key(data: &Path) -> Result<PrivateKey> {
+    let path = data.join(HOST_KEY);
+    let context = || format!("cannot read or make the host key {}", path.display());
+    if !path.exists() {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).context("the system gives no random bytes")?;
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
+        let mut file = tempfile::NamedTempFile::new_in(data).with_context(context)?;
+        file.write_all(key.to_openssh(LineEnding::LF)?.as_bytes()).with_context(context)?;
+        file.as_file().sync_all().with_context(context)?;
+        // Another start at the same time may have been first: then its key is read.
+        let _ = file.persist_noclobber(&path);
+    }
+    let text = std::fs::read_to_string(&path).with_context(context)?;
+    PrivateKey::from_openssh(text).with_context(context)
+}
+
+async fn connection(
+    config: Arc<Config>,
+    stream: TcpStream,
+    server: Arc<Server>,
+) -> Result<(), russh::Error> {
+    let _ = stream.set_nodelay(true);
+    let is_in = Arc::new(AtomicBool::new(false));
+    let client =
+        Client { server, key: None, is_in: Arc::clone(&is_in), channels: HashMap::default() };
+    let begin = tokio::time::timeout(LOGIN, run_stream(config, stream, client));
+    let mut running = begin.await.map_err(|_| russh::Error::ConnectionTimeout)??;
+    if let Ok(done) = tokio::time::timeout(LOGIN, &mut running).await {
+        return done;
+    }
+    if !is_in.load(Ordering::Relaxed) {
+        let text = "this took too long".to_string();
+        running.handle().disconnect(Disconnect::ByApplication, text, String::new()).await?;
+    }
+    running.await
+}
+
+/// One connection.
+struct Client {
+    server: Arc<Server>,
+    /// The fingerprint of the key that let it in; none where everybody is.
+    key: Option<String>,
+    is_in: Arc<AtomicBool>,
+    /// Channels without a command yet, and the protocol that each asks for.
+    channels: HashMap<ChannelId, (Channel<Msg>, Vec<u8>)>,
+}
+
+impl Client {
+    fn judge(&self, key: &PublicKey) -> Auth {
+        if self.server.gate == Gate::Open {
+            return Auth::Accept;
+        }
+        match keys::is_known(&self.server.cell.registry(), &keys::fingerprint(key)) {
+            Ok(true) => Auth::Accept,
+            Ok(false) => Auth::reject(),
+            Err(error) => {
+                tracing::error!("cannot look a key up: {error:#}");
+                Auth::reject()
+            }
+        }
+    }
+}
+
+impl Handler for Client {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, russh::Error> {
+        Ok(if self.server.gate == Gate::Open { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, russh::Error> {
+        Ok(self.judge(offer.public_key))
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, russh::Error> {
+        self.key = Some(keys::fingerprint(key.public_key));
+        Ok(self.judge(key.public_key))
+    }
+
+    async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), russh::Error> {
+        self.is_in.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        if self.channels.len() < CHANNELS_MAX {
+            self.channels.insert(channel.id(), (channel, Vec::new()));
+            reply.accept().await;
+        }
+        Ok(())
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        match self.channels.get_mut(&channel).filter(|_| name == talk::PROTOCOL) {
+            Some((_, protocol)) => {
+                *protocol = value.into();
+                session.channel_success(channel)
+            }
+            None => session.channel_failure(channel),
+        }
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.begin(channel, command, session)
+    }
+
+    async fn shell_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.begin(channel, b"", session)
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+}
+
+impl Client {
+    /// Runs a command in a task of its own.
+    fn begin(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let Some((channel, protocol)) = self.channels.remove(&id) else {
+            return session.channel_failure(id);
+        };
+        session.channel_success(id)?;
+        let (server, key) = (Arc::clone(&self.server), self.key.clone());
+        let command = String::from_utf8_lossy(command).into_owned();
+        tokio::spawn(talk::answer(server, key, protocol, command, channel));
+        Ok(())
+    }
+}
