@@ -4,6 +4,7 @@
 use crate::client::{self, Change, fetch, large_commit, pack, push, repository, small_commit};
 use engine::hash::Oid;
 use engine::memory::{Cost, Memory};
+use engine::wire::line;
 use std::fmt::Write;
 
 const MAIN: &str = "refs/heads/main";
@@ -112,13 +113,38 @@ fn many(table: &mut Table) {
         }
     });
     let [.., old, tip] = tips[..] else { panic!("a thousand") };
+    let eleventh = tips[tips.len() - 11];
     let bytes: usize = host.rows.values().map(Vec::len).sum();
     let budget = Some((bytes / (1 << 20) + 40, 0));
     table.measure("clone of them", budget, &mut host, |host| fetch(host, tip, &[]));
     table.measure("fetch of the last of them", None, &mut host, |host| fetch(host, tip, &[old]));
+    table.measure("fetch of the last ten of them", None, &mut host, |host| {
+        fetch(host, tip, &[eleventh])
+    });
+    table.measure("fetch with nothing new, after them", Some((6, 0)), &mut host, |host| {
+        fetch(host, tip, &[tip])
+    });
+    for (name, option) in [
+        ("clone --depth=1 of them", b"deepen 1".as_slice()),
+        ("clone --filter=blob:none of them", b"filter blob:none"),
+    ] {
+        table.measure(name, budget, &mut host, |host| {
+            client::ask(host, "upload-pack", &[&clone_body(tip, option)])
+        });
+    }
     table.measure("one more push", Some((12, 6)), &mut host, |host| {
         push_small(host, Some(tip), 1_000)
     });
+}
+
+/// A clone's body with one more option.
+fn clone_body(tip: Oid, option: &[u8]) -> Vec<u8> {
+    const END: &[u8] = b"0009done\n0000";
+    let mut body = client::fetch_body(&[tip], &[]);
+    body.truncate(body.len() - END.len());
+    line::write(&mut body, &[option]);
+    body.extend_from_slice(END);
+    body
 }
 
 fn refs(table: &mut Table) {
