@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use axum::serve::ListenerExt;
 use clap::Args;
 use std::future::Future;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +81,13 @@ impl Serve {
         };
         self.greet(&cell, address)?;
         if let Some(ssh) = &ssh {
-            println!("\n  git clone ssh://git@{}/{FIRST}.git", reachable(ssh.address()?));
-            println!("  its host key: {}", ssh.fingerprint());
+            let text = format!(
+                "\n  git clone ssh://git@{}/{FIRST}.git\n  its host key: {}",
+                reachable(ssh.address()?),
+                ssh.fingerprint()
+            );
+            // Who read the first lines may have gone.
+            let _ = writeln!(std::io::stdout(), "{text}");
         }
         tokio::spawn(sweep(Arc::clone(&cell)));
         tokio::spawn(maintain(Arc::clone(&cell)));

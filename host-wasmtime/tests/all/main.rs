@@ -6,3 +6,4 @@ mod access;
 mod bodies;
 mod process;
 mod server;
+mod ssh;
