@@ -38,6 +38,8 @@ pub const INDEX_IMPORT_MAX: usize = 2 << 20;
 pub const ROWS_CACHE_MAX: usize = 10 << 20;
 /// The same while a pack is received, which needs the memory itself.
 pub const ROWS_IMPORT_MAX: usize = 3 << 20;
+/// The same while deltas are made of small objects, few enough that memory is left.
+pub const ROWS_RESOLVE_MAX: usize = 9 << 20;
 /// The longest delta chain that is followed; longer ones are refused when they arrive.
 pub const DEPTH_MAX: u8 = 250;
 /// Bytes that the deltas of one push may make, and as many more for each byte that was sent.

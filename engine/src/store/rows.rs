@@ -17,8 +17,8 @@ impl Rows {
         Rows { names: Vec::new(), rows: Vec::new(), bytes: 0, bytes_max, clock: 0 }
     }
 
-    /// Keeps at most so many bytes from now on.
-    pub fn shrink(&mut self, bytes_max: usize) {
+    /// Keeps at most so many bytes from now on, more than before or fewer.
+    pub fn resize(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
         self.make_room(0);
     }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
 use crate::limits::{
-    COUNT_LARGE, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, RING_SMALL,
-    ROWS_IMPORT_MAX, WHOLE_MAX,
+    COUNT_LARGE, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, RING_SMALL, ROW_MAX,
+    ROWS_IMPORT_MAX, ROWS_RESOLVE_MAX, WHOLE_MAX,
 };
 use crate::object::check::Severities;
 use crate::object::{Kind, check};
@@ -70,6 +70,8 @@ pub struct Import {
     made: u64,
     /// An entry is not stored as it was sent.
     is_rewritten: bool,
+    /// Bytes of the largest object or delta.
+    largest: u64,
     /// Numbers of the packs that the store had when this began.
     packs: Vec<u32>,
 }
@@ -121,8 +123,8 @@ impl Import {
     /// `size_max`: bytes that the repository's packs may hold together; 0: no limit.
     pub fn new(store: &mut Store, size_max: u64) -> Import {
         let room = if size_max == 0 { u64::MAX } else { size_max };
-        store.data_rows.shrink(ROWS_IMPORT_MAX);
-        store.index_rows.shrink(INDEX_IMPORT_MAX);
+        store.data_rows.resize(ROWS_IMPORT_MAX);
+        store.index_rows.resize(INDEX_IMPORT_MAX);
         Import {
             format: store.format,
             room: room.saturating_sub(store.manifest.size()),
@@ -150,6 +152,7 @@ impl Import {
             trailer: None,
             made: 0,
             is_rewritten: false,
+            largest: 0,
             packs: store.manifest.numbers(),
         }
     }
@@ -226,6 +229,7 @@ impl Import {
         let Some((header, head)) = entry::read(input, self.format)? else {
             return Ok(None);
         };
+        self.largest = self.largest.max(header.size);
         if header.size > WHOLE_MAX as u64 {
             self.begin_pieces(store, header)?;
             self.sent += head as u64;
@@ -371,6 +375,11 @@ impl Import {
         match &mut self.state {
             State::Received => {
                 self.name_waiting()?;
+                // Where objects are small there is memory for more rows, so that bases which are
+                // inflated once more are not fetched again for each family.
+                if self.largest <= ROW_MAX as u64 && self.count as usize <= COUNT_LARGE {
+                    store.data_rows.resize(ROWS_RESOLVE_MAX);
+                }
                 // Their memory is needed to put the deltas in order.
                 if self.count as usize > COUNT_LARGE {
                     self.contents = Ring::new(RING_SMALL);

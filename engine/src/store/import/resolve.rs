@@ -58,6 +58,7 @@ impl Import {
         raw: &[u8],
     ) -> Result<()> {
         let made = Delta::read(delta)?;
+        self.largest = self.largest.max(made.size);
         let (base, place) = self.base_of(store, header, sent)?;
         let (kind, depth, base_size) = match (base, place) {
             (Base::Inside(position), _) => {
