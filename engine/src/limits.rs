@@ -30,6 +30,8 @@ pub const RING_MAX: usize = 6 << 20;
 /// In a push of more objects than this, which need the memory themselves, it is less.
 pub const COUNT_LARGE: usize = 100_000;
 pub const RING_SMALL: usize = 4 << 20;
+/// Contents of stored objects that deltas of a pack being received lean on.
+pub const RING_OUTSIDE: usize = 2 << 20;
 /// Rows of indexes that a request keeps while it only reads.
 pub const INDEX_CACHE_MAX: usize = 7 << 20;
 /// The same while a pack is received.
@@ -38,8 +40,10 @@ pub const INDEX_IMPORT_MAX: usize = 2 << 20;
 pub const ROWS_CACHE_MAX: usize = 10 << 20;
 /// The same while a pack is received, which needs the memory itself.
 pub const ROWS_IMPORT_MAX: usize = 3 << 20;
-/// The same while deltas are made of small objects, few enough that memory is left.
+/// The same while deltas are made, in a push of at most `COUNT_SMALL` objects, none of them over
+/// `WHOLE_MAX`: memory is left then.
 pub const ROWS_RESOLVE_MAX: usize = 9 << 20;
+pub const COUNT_SMALL: usize = 10_000;
 /// The longest delta chain that is followed; longer ones are refused when they arrive.
 pub const DEPTH_MAX: u8 = 250;
 /// Bytes that the deltas of one push may make, and as many more for each byte that was sent.

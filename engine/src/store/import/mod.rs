@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
 use crate::limits::{
-    COUNT_LARGE, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX, RING_SMALL, ROW_MAX,
-    ROWS_IMPORT_MAX, ROWS_RESOLVE_MAX, WHOLE_MAX,
+    COUNT_LARGE, COUNT_SMALL, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX,
+    RING_OUTSIDE, RING_SMALL, ROWS_IMPORT_MAX, ROWS_RESOLVE_MAX, WHOLE_MAX,
 };
 use crate::object::check::Severities;
 use crate::object::{Kind, check};
@@ -125,6 +125,7 @@ impl Import {
         let room = if size_max == 0 { u64::MAX } else { size_max };
         store.data_rows.resize(ROWS_IMPORT_MAX);
         store.index_rows.resize(INDEX_IMPORT_MAX);
+        store.contents = Ring::new(RING_OUTSIDE);
         Import {
             format: store.format,
             room: room.saturating_sub(store.manifest.size()),
@@ -377,7 +378,7 @@ impl Import {
                 self.name_waiting()?;
                 // Where objects are small there is memory for more rows, so that bases which are
                 // inflated once more are not fetched again for each family.
-                if self.largest <= ROW_MAX as u64 && self.count as usize <= COUNT_LARGE {
+                if self.largest <= WHOLE_MAX as u64 && self.count as usize <= COUNT_SMALL {
                     store.data_rows.resize(ROWS_RESOLVE_MAX);
                 }
                 // Their memory is needed to put the deltas in order.
