@@ -63,7 +63,7 @@ impl Target {
         })
     }
 
-    /// A server that runs already, ended with this.
+    /// A server that runs already, in a process group of its own; ended with this.
     pub fn around(kind: Kind, folder: PathBuf, address: SocketAddr, server: Child) -> Target {
         let (address, server) = (Mutex::new(address), Mutex::new(Some(server)));
         Target { kind, folder, address, server, made: AtomicUsize::new(0) }
@@ -189,7 +189,7 @@ impl Target {
     }
 
     fn kill(&self, server: &mut Child) -> Result<()> {
-        if self.kind == Kind::Workers {
+        if self.kind != Kind::Native {
             return workers::stop(server);
         }
         server.kill()?;

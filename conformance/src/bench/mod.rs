@@ -1,7 +1,9 @@
 //! Operations timed beside git's own server: which histories, which operations, on which servers,
 //! and how the figures are shown. Serves figures, not verdicts: no test reads them.
 
+pub mod cpu;
 pub mod measure;
+pub mod nginx;
 pub mod operations;
 pub mod plot;
 pub mod report;

@@ -4,9 +4,10 @@
 
 use anyhow::{Context, Result, ensure};
 use conformance::bench::measure::{Sample, measure};
+use conformance::bench::nginx::{SERVE, serve};
 use conformance::bench::operations::{OPERATIONS, Stage};
 use conformance::bench::report::{Row, json, table};
-use conformance::bench::server::{SERVE, Server, serve};
+use conformance::bench::server::Server;
 use conformance::bench::shapes::{self, Shape};
 use conformance::bench::{plot, report};
 use conformance::fixture::Fixtures;
