@@ -170,6 +170,25 @@ impl Target {
         Ok(())
     }
 
+    /// Does the upkeep of the repository at `path` now, as our hosts do some time after a change.
+    pub fn maintain(&self, path: &str) -> Result<()> {
+        let name = path.trim_start_matches('/').trim_end_matches(".git");
+        match self.kind {
+            Kind::Git => bail!("git's own server has no such thing"),
+            Kind::Native => {
+                let mut command = Command::new(binary()?);
+                command.current_dir(&self.folder).args(["maintain", name, "--data", "data"]);
+                run(command).context("gitcell maintain")?;
+            }
+            Kind::Workers => {
+                let ask = format!("{path}/-/maintain");
+                let answer = send(self.address(), "POST", &ask, &[], b"")?;
+                ensure!(answer.status == 200, "{ask}: {}", answer.status);
+            }
+        }
+        Ok(())
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
     }

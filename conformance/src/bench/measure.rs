@@ -14,6 +14,8 @@ const SETTLE: Duration = Duration::from_millis(60);
 /// What is timed. Its figures are divided by how many it does.
 pub enum Job {
     OneByOne(Vec<Command>),
+    /// One after another; the figures are of all together.
+    InRow(Vec<Command>),
     /// All at once; the figures are of all together.
     AtOnce(Vec<Command>),
     /// A clone's request by hand, up to the first byte of its pack: the path and the wanted id.
@@ -28,18 +30,13 @@ pub struct Sample {
     pub cost: Option<Cost>,
 }
 
-pub fn measure(server: &Server, job: Job) -> Result<Sample> {
-    let (log, cpu) = (server.log_end(), server.cpu()?);
+/// `with_cost`: also what the host counted, where that takes a wait.
+pub fn measure(server: &Server, path: &str, job: Job, with_cost: bool) -> Result<Sample> {
+    let (mark, cpu) = (server.mark(path, with_cost)?, server.cpu()?);
     let begun = Instant::now();
     let (count, wall) = match job {
-        Job::OneByOne(commands) => {
-            let count = commands.len();
-            for mut command in commands {
-                let status = start(&mut command)?.wait()?;
-                ensure!(status.success(), "{command:?}: {status}");
-            }
-            (count, begun.elapsed())
-        }
+        Job::OneByOne(commands) => (commands.len(), in_row(commands)?),
+        Job::InRow(commands) => (1, in_row(commands)?),
         Job::AtOnce(mut commands) => {
             let children = commands.iter_mut().map(start).collect::<Result<Vec<_>>>()?;
             for mut child in children {
@@ -51,14 +48,23 @@ pub fn measure(server: &Server, job: Job) -> Result<Sample> {
     };
     std::thread::sleep(SETTLE);
     let cpu = server.cpu()?.saturating_sub(cpu);
-    let cost = server.cost(log)?.map(|cost| divide(cost, count as u64));
+    let cost = server.cost(path, mark)?.map(|cost| divide(cost, count as u64));
     let share = |time: Duration| time.as_secs_f64() / count as f64;
     Ok(Sample { wall: share(wall), cpu: share(cpu), cost })
 }
 
+fn in_row(commands: Vec<Command>) -> Result<Duration> {
+    let begun = Instant::now();
+    for mut command in commands {
+        let status = start(&mut command)?.wait()?;
+        ensure!(status.success(), "{command:?}: {status}");
+    }
+    Ok(begun.elapsed())
+}
+
 fn divide(cost: Cost, count: u64) -> Cost {
     Cost {
-        calls: cost.calls / count,
+        calls: cost.calls.map(|calls| calls / count),
         rows_read: cost.rows_read / count,
         rows_written: cost.rows_written / count,
         bytes_sent: cost.bytes_sent / count,

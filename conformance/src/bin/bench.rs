@@ -1,21 +1,26 @@
 //! `bench native|workers ROUNDS [WORD]`: operations of stock git on `git http-backend`, the native
-//! host and, if asked for, workerd, in turn. Prints a table; `REPO=path` measures that repository,
-//! `OUT=folder` keeps the table, all samples as JSON, and plots.
+//! host and, if asked for, workerd, in turn. Prints tables. By the environment: `REPO=path` adds
+//! that repository to the seeded ones, of which WORD chooses; `MINUTES` bounds the whole;
+//! `OUT=folder` keeps the tables in its `performance.md`, all samples as JSON, and plots.
 
 use anyhow::{Context, Result, ensure};
-use conformance::bench::measure::{Sample, measure};
-use conformance::bench::nginx::{SERVE, serve};
-use conformance::bench::operations::{OPERATIONS, Stage};
-use conformance::bench::report::{Row, json, table};
+use conformance::bench::document;
+use conformance::bench::nginx::{self, SERVE, serve};
+use conformance::bench::run::{Plan, run};
 use conformance::bench::server::Server;
 use conformance::bench::shapes::{self, Shape};
-use conformance::bench::{plot, report};
+use conformance::bench::tables;
 use conformance::fixture::Fixtures;
+use conformance::git::text;
 use conformance::target::Kind;
 use conformance::target_folder;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const KINDS: [Kind; 3] = [Kind::Git, Kind::Native, Kind::Workers];
+/// Rounds with workers, unless fewer are asked for: they take longer than the others.
+const WORKERS_ROUNDS: usize = 2;
+const MINUTES: u64 = 60;
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
@@ -26,99 +31,66 @@ fn main() -> Result<()> {
     let last = Kind::parse(&first)?;
     let rounds: usize = words.next().map_or(Ok(5), |word| word.parse()).context("rounds")?;
     ensure!(rounds > 0, "at least one round");
+    let minutes = number("MINUTES", MINUTES)?;
+    let workers = number("WORKERS_ROUNDS", WORKERS_ROUNDS as u64)? as usize;
+    let plan = Plan { rounds, workers, time: Duration::from_secs(60 * minutes) };
     let word = words.next().unwrap_or_default();
-    let kinds = &KINDS[..if last == Kind::Workers { 3 } else { 2 }];
+    let out = std::env::var_os("OUT").filter(|out| !out.is_empty()).map(PathBuf::from);
     let scratch = target_folder().join(format!("conformance/bench-{}", std::process::id()));
     std::fs::create_dir_all(&scratch)?;
     let scratch = scratch.canonicalize()?;
+    let shapes = shapes(&word)?;
+    ensure!(!shapes.is_empty(), "no history is called {word}");
+    let kinds = &KINDS[..if last == Kind::Workers { 3 } else { 2 }];
     let servers = kinds.iter().map(|kind| Server::start(*kind, &scratch));
     let servers = servers.collect::<Result<Vec<_>>>()?;
-    let shapes = match std::env::var_os("REPO") {
-        Some(path) => vec![shapes::real(Path::new(&path), &scratch)?],
-        None => {
-            shapes::seeded(&Fixtures::new(&target_folder().join("conformance"))?, &scratch, &word)?
-        }
-    };
-    let mut rows = Vec::new();
-    for shape in &shapes {
-        rows.extend(compare(shape, &servers, rounds, &scratch)?);
-    }
-    println!("{}", table(&rows));
-    if let Some(folder) = std::env::var_os("OUT") {
-        write(Path::new(&folder), &rows)?;
-    }
+    let notes = notes(&servers)?;
+    let rows = run(&plan, &servers, &shapes, &scratch, |rows| match &out {
+        Some(folder) => document::write(folder, &notes, rows),
+        None => Ok(()),
+    })?;
+    println!("{}", tables::all(&rows));
     drop(servers);
     std::fs::remove_dir_all(&scratch)?;
     Ok(())
 }
 
-/// All operations on one history. The order of the sides turns around each round.
-fn compare(shape: &Shape, servers: &[Server], rounds: usize, scratch: &Path) -> Result<Vec<Row>> {
-    let operations: Vec<_> = OPERATIONS.iter().filter(|row| (row.is_for)(shape)).collect();
-    let row = |name| Row {
-        shape: shape.name.clone(),
-        objects: shape.objects,
-        operation: name,
-        sides: servers.iter().map(|server| (server.target.kind, Vec::new())).collect(),
-    };
-    let mut rows: Vec<Row> = operations.iter().map(|operation| row(operation.name)).collect();
-    let stages = servers.iter().map(|server| Stage::new(server, shape, scratch));
-    let mut stages = stages.collect::<Result<Vec<_>>>()?;
-    for round in 0..rounds {
-        for (operation, row) in operations.iter().zip(&mut rows) {
-            let mut order: Vec<usize> = (0..stages.len()).collect();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for side in order {
-                let stage = &mut stages[side];
-                let job = (operation.make)(stage)
-                    .with_context(|| format!("{}: {}", shape.name, operation.name))?;
-                let sample = measure(stage.server, job).with_context(|| {
-                    let kind = stage.server.target.kind;
-                    format!("{}: {} on {kind:?}", shape.name, operation.name)
-                })?;
-                row.sides[side].1.push(sample);
-                stage.clear()?;
-            }
-        }
-        eprintln!("{}: round {} of {rounds}", shape.name, round + 1);
+fn number(name: &str, default: u64) -> Result<u64> {
+    match std::env::var(name) {
+        Ok(word) if !word.is_empty() => word.parse().with_context(|| format!("{name} is {word}")),
+        _ => Ok(default),
     }
-    Ok(rows)
 }
 
-fn write(folder: &Path, rows: &[Row]) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("performance.json"), json(rows))?;
-    std::fs::write(folder.join("performance-table.md"), table(rows))?;
-    for (operation, file) in [("push", "push"), ("clone", "clone")] {
-        draw(folder, rows, operation, file)?;
+fn shapes(word: &str) -> Result<Vec<Shape>> {
+    eprintln!("making the histories, or finding them made");
+    let target = target_folder().join("conformance");
+    let mut shapes = shapes::seeded(&Fixtures::new(&target)?, &target, word)?;
+    if let Some(path) = std::env::var_os("REPO").filter(|path| !path.is_empty()) {
+        shapes.push(shapes::real(Path::new(&path), &target)?);
     }
-    Ok(())
+    Ok(shapes)
 }
 
-/// The server's CPU time of an operation against the size of the history.
-fn draw(folder: &Path, rows: &[Row], operation: &str, file: &str) -> Result<()> {
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.operation == operation).collect();
-    let Some(first) = rows.first() else {
-        return Ok(());
+/// What is said of the whole run.
+fn notes(servers: &[Server]) -> Result<Vec<(&'static str, String)>> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_string())
     };
-    let mut lines: Vec<plot::Line> = Vec::new();
-    for (side, (kind, _)) in first.sides.iter().enumerate() {
-        let time = |row: &&Row| row.median_of(side, |sample: &Sample| sample.cpu);
-        let points = rows.iter().map(|row| (row.objects as f64, time(row))).collect();
-        lines.push((format!("{kind:?}").to_lowercase(), points));
-    }
-    let title = format!("{operation}: CPU time of the server");
-    let text = plot::svg(&title, "objects", "seconds", &lines);
-    std::fs::write(folder.join(format!("performance-{file}.svg")), text)?;
-    let native = |row: &&Row| {
-        let samples = &row.sides.get(1).map(|side| &side.1);
-        let memory = |sample: &Sample| sample.cost.map_or(0.0, |cost| cost.memory as f64);
-        samples.map_or(0.0, |samples| report::median(samples.iter().map(memory).collect()))
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or_default().to_string();
+    let clock = match servers.iter().all(Server::has_exact_clock) {
+        true => "of the servers' processes, exact, by control groups",
+        false => "of the servers' processes, from /proc, in steps of 10 ms",
     };
-    let points = rows.iter().map(|row| (row.objects as f64, native(row) / f64::from(1 << 20)));
-    let title = format!("{operation}: peak of linear memory");
-    let text = plot::svg(&title, "objects", "MiB", &[("native".into(), points.collect())]);
-    Ok(std::fs::write(folder.join(format!("performance-{file}-memory.svg")), text)?)
+    Ok(vec![
+        ("machine", format!("{cpus} cores of {}", field(&read("/proc/cpuinfo"), "model name"))),
+        ("load of the machine before the start", load),
+        ("git", text(Path::new("."), &["version"])?),
+        ("git's side", nginx::name().to_string()),
+        ("CPU time", clock.to_string()),
+    ])
 }
