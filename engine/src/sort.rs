@@ -21,11 +21,24 @@ pub fn by(list: &mut Vec<u32>, before: &dyn Fn(u32, u32) -> bool) {
     *list = from;
 }
 
-/// Sorts values by their own order.
+/// Sorts values by their own order. Each type costs a copy of this.
 pub fn values<T: Copy + Ord>(list: &mut Vec<T>) {
-    let mut order: Vec<u32> = (0..list.len() as u32).collect();
+    let mut order = numbers(list.len());
     by(&mut order, &|a, b| list.get(a as usize) < list.get(b as usize));
-    *list = order.iter().filter_map(|at| list.get(*at as usize)).copied().collect();
+    let mut sorted = Vec::with_capacity(list.len());
+    for at in order {
+        sorted.extend_from_slice(list.get(at as usize..=at as usize).unwrap_or_default());
+    }
+    *list = sorted;
+}
+
+/// The places in a list of so many, to be sorted by what is there.
+pub fn numbers(count: usize) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(count);
+    for number in 0..count as u32 {
+        numbers.push(number);
+    }
+    numbers
 }
 
 fn merge<'a>(

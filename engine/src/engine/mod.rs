@@ -87,7 +87,7 @@ impl<'h> Engine<'h> {
         if request.access.admin && request.path == b"/-/create" && request.method == b"POST" {
             let mut out = Vec::new();
             match create(host, &request.query) {
-                Created::Done => out.extend(head(b"201 Created", b"text/plain")),
+                Created::Done => out.extend_from_slice(&head(b"201 Created", b"text/plain")),
                 Created::Exists => refuse(&Refusal::EXISTS, false, &mut out),
                 Created::BadBranch => refuse(&Refusal::BAD_BRANCH, false, &mut out),
                 Created::BadFormat => refuse(&Refusal::BAD_FORMAT, false, &mut out),

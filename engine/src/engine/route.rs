@@ -127,7 +127,7 @@ pub fn head(status: &[u8], content_type: &[u8]) -> Vec<u8> {
 
 /// Appends a refusal as a whole response.
 pub fn refuse(refusal: &Refusal, is_head: bool, out: &mut Vec<u8>) {
-    out.extend(head(refusal.status, b"text/plain"));
+    out.extend_from_slice(&head(refusal.status, b"text/plain"));
     if !is_head {
         out.extend_from_slice(refusal.text);
     }

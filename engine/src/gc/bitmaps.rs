@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{BITMAP_COMMITS, BITMAPS_MAX};
-use crate::object::{Commit, Kind};
+use crate::object::Kind;
 use crate::sort;
 use crate::store::bitmaps::Bitmaps;
 use crate::store::{Place, Store, Target};
@@ -47,7 +47,7 @@ impl Marking {
             store.publish(&self.bitmaps)?;
             return Ok(true);
         };
-        let place = store.find(&tip)?.ok_or(Error::Corrupt)?;
+        let place = store.place(&tip)?;
         let (wants, commons) = (alloc::vec![tip], Vec::new());
         let ask = Ask { wants, commons, include_tag: false, thin: false, cut: None, filter: None };
         self.walk = Some((place, Walk::along(store, ask, self.bitmaps.clone())?));
@@ -67,14 +67,23 @@ fn tips(store: &mut Store) -> Result<Vec<Oid>> {
             let Target::Direct { oid, .. } = found_ref.target else { continue };
             let Some(place) = store.find(&oid)? else { continue };
             if store.record(place)?.kind == Kind::Commit {
-                let content = store.read(place)?.1;
-                found.push((Commit::read(&content, store.format())?.time, oid));
+                found.push((store.commit(place)?.time, oid));
             }
         }
-        sort::values(&mut found);
-        found.reverse();
-        found.dedup();
-        found.truncate(BITMAPS_MAX);
+        let mut order = sort::numbers(found.len());
+        let at = |at: u32| found.get(at as usize);
+        sort::by(&mut order, &|a, b| at(b) < at(a));
+        let mut newest: Vec<(u64, Oid)> = Vec::new();
+        for tip in order.into_iter().filter_map(at) {
+            if newest.len() < BITMAPS_MAX && newest.last() != Some(tip) {
+                newest.push(*tip);
+            }
+        }
+        found = newest;
     }
-    Ok(found.into_iter().map(|(_, oid)| oid).collect())
+    let mut tips = Vec::new();
+    for (_, oid) in found {
+        tips.push(oid);
+    }
+    Ok(tips)
 }

@@ -2,33 +2,30 @@
 
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
+use alloc::vec::Vec;
 
 /// What a commit says that a server needs.
-pub struct Commit<'a> {
+pub struct Commit {
     pub tree: Oid,
-    /// The `parent` lines, still as text: read them with `parents()`.
-    pub parents: &'a [u8],
+    pub parents: Vec<Oid>,
     /// Seconds, of the committer line; 0 if it cannot be read, as git has it.
     pub time: u64,
+    /// Bytes of it all.
+    pub size: usize,
 }
 
-impl<'a> Commit<'a> {
+impl Commit {
     /// As lenient as git: what follows the parents may be anything.
-    pub fn read(content: &'a [u8], format: Format) -> Result<Commit<'a>> {
+    pub fn read(content: &[u8], format: Format) -> Result<Commit> {
         let (tree, mut rest) = id_line(content, b"tree ", format)?;
-        let start = rest;
+        let mut parents = Vec::new();
         // Where the content ends within a parent line, git sees no parent.
         while rest.starts_with(b"parent ") && rest.len() >= line_size(format) {
-            rest = id_line(rest, b"parent ", format)?.1;
+            let (parent, after) = id_line(rest, b"parent ", format)?;
+            parents.push(parent);
+            rest = after;
         }
-        let parents = start.get(..start.len() - rest.len()).unwrap_or_default();
-        Ok(Commit { tree, parents, time: time(rest).unwrap_or(0) })
-    }
-
-    pub fn parents(&self) -> impl Iterator<Item = Oid> + use<'a> {
-        let format = self.tree.format();
-        let lines = self.parents.chunks_exact(line_size(format));
-        lines.filter_map(move |line| Some(id_line_inside(line, b"parent ", format)?.0))
+        Ok(Commit { tree, parents, time: time(rest).unwrap_or(0), size: content.len() })
     }
 }
 
@@ -39,15 +36,12 @@ const fn line_size(format: Format) -> usize {
 
 /// The id of a line `<name><id>`, and what follows it; git wants something to follow.
 fn id_line<'a>(content: &'a [u8], name: &[u8], format: Format) -> Result<(Oid, &'a [u8])> {
-    match id_line_inside(content, name, format) {
-        Some((oid, rest)) if !rest.is_empty() => Ok((oid, rest)),
+    let behind = content.strip_prefix(name).unwrap_or_default();
+    let (digits, rest) = behind.split_at_checked(2 * format.width()).unwrap_or_default();
+    match (Oid::from_hex(format, digits), rest) {
+        (Ok(oid), [b'\n', rest @ ..]) if !rest.is_empty() => Ok((oid, rest)),
         _ => Err(Error::BadObject),
     }
-}
-
-fn id_line_inside<'a>(content: &'a [u8], name: &[u8], format: Format) -> Option<(Oid, &'a [u8])> {
-    let (digits, rest) = content.strip_prefix(name)?.split_at_checked(2 * format.width())?;
-    Some((Oid::from_hex(format, digits).ok()?, rest.strip_prefix(b"\n")?))
 }
 
 /// The committer's time, from what follows the parents: the number behind the last `>` of the line
@@ -91,7 +85,6 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::String;
-    use alloc::vec::Vec;
 
     const TREE: &str = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n";
 
@@ -101,7 +94,7 @@ mod tests {
 
     fn check(content: &str, expect: Result<(usize, u64)>) {
         let commit = Commit::read(content.as_bytes(), Format::Sha1);
-        let found = commit.map(|commit| (commit.parents().count(), commit.time));
+        let found = commit.map(|commit| (commit.parents.len(), commit.time));
         assert_eq!(found, expect, "{content:?}");
     }
 
@@ -111,7 +104,7 @@ mod tests {
         let text = format!("{TREE}{one}{two}author A <a> 1 +0000\ncommitter C <c> 12 -0100\n\nm");
         let commit = Commit::read(text.as_bytes(), Format::Sha1).expect("it is one");
         assert_eq!(&commit.tree.to_hex()[..], &TREE.as_bytes()[5..45]);
-        let parents: Vec<u8> = commit.parents().map(|oid| oid.as_bytes()[19]).collect();
+        let parents: Vec<u8> = commit.parents.iter().map(|oid| oid.as_bytes()[19]).collect();
         assert_eq!(parents, [0xaa, 0xbb]);
         assert_eq!(commit.time, 12);
     }
@@ -121,7 +114,7 @@ mod tests {
         let line = format!("{:064x}\n", 7);
         let text = format!("tree {line}parent {line}parent {line}author");
         let commit = Commit::read(text.as_bytes(), Format::Sha256).expect("it is one");
-        assert_eq!(commit.parents().map(|oid| oid.as_bytes()[31]).sum::<u8>(), 14);
+        assert_eq!(commit.parents.iter().map(|oid| oid.as_bytes()[31]).sum::<u8>(), 14);
         assert!(Commit::read(text.as_bytes(), Format::Sha1).is_err());
     }
 

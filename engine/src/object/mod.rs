@@ -34,14 +34,9 @@ impl Kind {
         }
     }
 
-    pub const fn from_name(name: &[u8]) -> Option<Kind> {
-        match name {
-            b"commit" => Some(Kind::Commit),
-            b"tree" => Some(Kind::Tree),
-            b"blob" => Some(Kind::Blob),
-            b"tag" => Some(Kind::Tag),
-            _ => None,
-        }
+    pub fn from_name(name: &[u8]) -> Option<Kind> {
+        let mut all = [Kind::Commit, Kind::Tree, Kind::Blob, Kind::Tag].into_iter();
+        all.find(|kind| kind.name().as_bytes() == name)
     }
 
     pub const fn from_number(number: u8) -> Option<Kind> {
@@ -67,7 +62,7 @@ pub fn references(
         Kind::Commit => {
             let commit = Commit::read(content, format)?;
             each(commit.tree, Kind::Tree);
-            commit.parents().for_each(|parent| each(parent, Kind::Commit));
+            commit.parents.into_iter().for_each(|parent| each(parent, Kind::Commit));
         }
         Kind::Tree => {
             for entry in entries(content, format) {

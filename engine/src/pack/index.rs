@@ -134,7 +134,7 @@ mod tests {
             let (offset, size) = ((1 << 40) - 1, 1 << 39);
             let record = Record { offset, kind: Kind::Tag, depth: 50, size, base, rank: 77 };
             let mut page = [0; RECORD_SIZE].to_vec();
-            page.extend(record.write());
+            page.extend_from_slice(&record.write());
             assert_eq!(Record::read(&page, 1), Ok(record));
             assert_eq!(Record::read(&page, 2), Err(Error::Corrupt));
         }

@@ -103,7 +103,7 @@ impl Admin {
                 let (name, _) = settings::find(&key)?;
                 let mut rest = store.settings();
                 while let Some(value) = settings::next(&mut rest, &name) {
-                    out.extend([value, b"\n"].concat());
+                    out.extend_from_slice(&[value, b"\n"].concat());
                 }
                 true
             }
@@ -131,9 +131,11 @@ fn check_some(
     let is_over = check.step(store, &mut |problem| {
         *problems += 1;
         match problem {
-            Problem::Damaged(oid) => out.extend([b"damaged ", &*oid.to_hex()].concat()),
+            Problem::Damaged(oid) => out.extend_from_slice(&[b"damaged ", &*oid.to_hex()].concat()),
             Problem::Broken { from, to } => {
-                out.extend([b"broken link from ", &*from.to_hex(), b" to ", &to.to_hex()].concat());
+                out.extend_from_slice(
+                    &[b"broken link from ", &*from.to_hex(), b" to ", &to.to_hex()].concat(),
+                );
             }
             Problem::Unreadable(_) => out.extend_from_slice(b"unreadable index of a pack"),
         }
@@ -176,7 +178,7 @@ fn check_refs(store: &mut Store, problems: &mut usize, out: &mut Vec<u8>) -> Res
                 Err(_) => b"damaged ref ",
             };
             *problems += 1;
-            out.extend([text, name, b"\n"].concat());
+            out.extend_from_slice(&[text, name, b"\n"].concat());
         }
     }
 }
@@ -203,7 +205,9 @@ impl Bundle {
                 for found in &refs {
                     let Target::Direct { oid, .. } = &found.target else { continue };
                     wants.push(*oid);
-                    out.extend([&*oid.to_hex(), b" ", found.name.as_slice(), b"\n"].concat());
+                    out.extend_from_slice(
+                        &[&*oid.to_hex(), b" ", found.name.as_slice(), b"\n"].concat(),
+                    );
                 }
             }
             Bundle::Walk(walk) => {
@@ -236,7 +240,7 @@ fn begin(store: &mut Store, out: &mut Vec<u8>) -> Result<()> {
     }
     let head = store.head().to_vec();
     if let Some(Target::Direct { oid, .. }) = store.find_ref(&head)? {
-        out.extend([&*oid.to_hex(), b" HEAD\n"].concat());
+        out.extend_from_slice(&[&*oid.to_hex(), b" HEAD\n"].concat());
     }
     Ok(())
 }

@@ -115,11 +115,11 @@ impl Advert {
         let mut list = list.to_vec();
         store.offer(offers, &mut list);
         if let Some(head) = head {
-            list.extend([b" symref=HEAD:", head].concat());
+            list.extend_from_slice(&[b" symref=HEAD:", head].concat());
         }
-        list.extend([b" object-format=", format, b" agent=", AGENT].concat());
+        list.extend_from_slice(&[b" object-format=", format, b" agent=", AGENT].concat());
         if !self.session_id.is_empty() && store.is_set(Key::AdvertiseSession) {
-            list.extend([b" session-id=", self.session_id.as_slice()].concat());
+            list.extend_from_slice(&[b" session-id=", self.session_id.as_slice()].concat());
         }
         line::write(out, &[&hex, b" ", name, b"\0", &list, b"\n"]);
     }

@@ -52,11 +52,11 @@ impl Fetch {
     ) -> Result<Option<bool>> {
         let (word, rest) = settings::cut(text, b' ');
         match word {
-            b"want" => {
+            _ if word == b"want" => {
                 let Some(oid) = self.on_want(store, rest, out)? else { return Ok(None) };
                 self.wants.push(oid);
             }
-            b"want-ref" if store.is_set(Key::AllowRef) => {
+            _ if word == b"want-ref" && store.is_set(Key::AllowRef) => {
                 let head = store.head().to_vec();
                 let name = if rest == b"HEAD" { &head } else { rest };
                 let is_hidden = store.covers(Service::UploadPack.hidden(), name);
@@ -71,14 +71,16 @@ impl Fetch {
                 self.wants.push(oid);
                 self.wanted.push((oid, rest.to_vec()));
             }
-            b"have" => self.on_have(store, rest)?,
-            b"done" => self.done = true,
-            b"wait-for-done" => self.wait_for_done = true,
-            b"sideband-all" if store.is_set(Key::AllowSidebandAll) => self.sideband_all = true,
-            b"thin-pack" => self.thin = true,
-            b"no-progress" => self.no_progress = true,
-            b"include-tag" => self.include_tag = true,
-            b"ofs-delta" => self.ofs_delta = true,
+            _ if word == b"have" => self.on_have(store, rest)?,
+            _ if word == b"done" => self.done = true,
+            _ if word == b"wait-for-done" => self.wait_for_done = true,
+            _ if word == b"sideband-all" && store.is_set(Key::AllowSidebandAll) => {
+                self.sideband_all = true
+            }
+            _ if word == b"thin-pack" => self.thin = true,
+            _ if word == b"no-progress" => self.no_progress = true,
+            _ if word == b"include-tag" => self.include_tag = true,
+            _ if word == b"ofs-delta" => self.ofs_delta = true,
             _ => return self.on_bound(store, word, rest, out),
         }
         Ok(Some(true))
@@ -120,7 +122,7 @@ impl Fetch {
         out: &mut Vec<u8>,
     ) -> Result<Option<bool>> {
         match word {
-            b"shallow" => {
+            _ if word == b"shallow" => {
                 let oid = Oid::from_hex(store.format(), rest)?;
                 if self.shallow.len() >= HAVES_MAX {
                     return Err(Error::TooLarge);
@@ -129,20 +131,20 @@ impl Fetch {
                     self.shallow.push(oid);
                 }
             }
-            b"deepen" => match u32::try_from(settings::number(rest)?) {
+            _ if word == b"deepen" => match u32::try_from(settings::number(rest)?) {
                 Ok(count) if count > 0 => self.deepen.count = Some(count),
                 _ => return Err(Error::BadRequest),
             },
-            b"deepen-relative" => self.deepen.relative = true,
-            b"deepen-since" => self.deepen.since = Some(settings::number(rest)?),
-            b"deepen-not" => match find_ref(store, rest)? {
+            _ if word == b"deepen-relative" => self.deepen.relative = true,
+            _ if word == b"deepen-since" => self.deepen.since = Some(settings::number(rest)?),
+            _ if word == b"deepen-not" => match find_ref(store, rest)? {
                 Some(oid) => self.deepen.not.push(oid),
                 None => {
                     write_error(out, &[b"upload-pack: deepen-not is not a ref: ", rest]);
                     return Ok(None);
                 }
             },
-            b"filter" if store.is_set(Key::AllowFilter) => match Filter::read(rest) {
+            _ if word == b"filter" && store.is_set(Key::AllowFilter) => match Filter::read(rest) {
                 Ok(filter) => self.filter = Some(filter),
                 Err(_) => {
                     write_error(out, &[b"upload-pack: invalid filter-spec '", rest, b"'"]);
@@ -282,18 +284,20 @@ impl Answer {
 
 /// Leaves the first of those that are the same.
 fn unique(oids: &mut Vec<Oid>) {
-    let mut order: Vec<u32> = (0..oids.len() as u32).collect();
+    let mut order = sort::numbers(oids.len());
     let at = |at: u32| oids.get(at as usize);
-    sort::by(&mut order, &|a, b| (at(a), a) < (at(b), b));
-    let is_double = |pair: &&[u32]| matches!(pair, [a, b] if at(*a) == at(*b));
-    let mut doubles: Vec<u32> =
-        order.windows(2).filter(is_double).filter_map(|pair| pair.last().copied()).collect();
-    sort::values(&mut doubles);
-    let mut place = 0;
-    oids.retain(|_| {
-        place += 1;
-        doubles.binary_search(&(place - 1)).is_err()
-    });
+    // What is not before the other keeps its order.
+    sort::by(&mut order, &|a, b| at(a) < at(b));
+    let mut is_double = alloc::vec![false; oids.len()];
+    for pair in order.windows(2) {
+        if at(pair[0]) == at(pair[1])
+            && let Some(is_double) = is_double.get_mut(pair[1] as usize)
+        {
+            *is_double = true;
+        }
+    }
+    let mut doubles = is_double.into_iter();
+    oids.retain(|_| doubles.next() == Some(false));
 }
 
 /// What a ref holds that may be named in short, as git's own rules say (gitrevisions).

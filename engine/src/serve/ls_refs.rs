@@ -25,9 +25,9 @@ impl LsRefs {
     /// Reads an argument; false: it is not known.
     pub fn on_argument(&mut self, text: &[u8]) -> bool {
         match text {
-            b"peel" => self.peel = true,
-            b"symrefs" => self.symrefs = true,
-            b"unborn" => self.unborn = true,
+            _ if text == b"peel" => self.peel = true,
+            _ if text == b"symrefs" => self.symrefs = true,
+            _ if text == b"unborn" => self.unborn = true,
             _ => {
                 let Some(prefix) = text.strip_prefix(b"ref-prefix ") else { return false };
                 self.prefixes_count += 1;
@@ -44,7 +44,7 @@ impl LsRefs {
         if self.prefixes.is_empty() || self.prefixes_count > PREFIXES_MAX {
             self.prefixes = vec![Vec::new()];
         }
-        let mut order: Vec<u32> = (0..self.prefixes.len() as u32).collect();
+        let mut order = sort::numbers(self.prefixes.len());
         let at = |at: u32| self.prefixes.get(at as usize);
         sort::by(&mut order, &|a, b| at(a) < at(b));
         let mut prefixes: Vec<Vec<u8>> = Vec::new();

@@ -133,7 +133,7 @@ fn denial(store: &Store, command: &Command) -> Option<&'static [u8]> {
 /// folder.
 fn conflicts(commands: &[Command]) -> Vec<Option<&'static [u8]>> {
     let mut refused = vec![None; commands.len()];
-    let mut order: Vec<u32> = (0..commands.len() as u32).collect();
+    let mut order = sort::numbers(commands.len());
     let name = |at: u32| commands.get(at as usize).map_or(&[][..], |command| &command.name);
     sort::by(&mut order, &|a, b| name(a) < name(b));
     for pair in order.windows(2) {

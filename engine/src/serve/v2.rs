@@ -214,20 +214,22 @@ fn on_capability(
 ) -> Result<Option<Option<Ask>>> {
     let (key, value) = settings::cut(text, b'=');
     match key {
-        b"command" if has_command => {
+        _ if key == b"command" && has_command => {
             write_error(
                 out,
                 &[b"command '", value, b"' requested after already requesting another"],
             );
         }
-        b"command" => match COMMANDS.iter().find(|command| command.name == value) {
+        _ if key == b"command" => match COMMANDS.iter().find(|command| command.name == value) {
             Some(command) if command.is_known(store) => return Ok(Some(Some((command.begin)()))),
             _ => write_error(out, &[b"invalid command '", value, b"'"]),
         },
-        b"object-format" if value != store.format().name().as_bytes() => {
+        _ if key == b"object-format" && value != store.format().name().as_bytes() => {
             write_mismatch(store, value, out);
         }
-        b"agent" | b"session-id" | b"server-option" | b"object-format" => return Ok(Some(None)),
+        _ if [&b"agent"[..], b"session-id", b"server-option", b"object-format"].contains(&key) => {
+            return Ok(Some(None));
+        }
         _ => write_error(out, &[b"unknown capability '", text, b"'"]),
     }
     Ok(None)

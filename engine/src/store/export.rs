@@ -247,7 +247,7 @@ impl Export {
             }
             Base::Outside => {
                 let oid = store.outside_base(place)?;
-                let base = store.find(&oid)?.ok_or(Error::Corrupt)?;
+                let base = store.place(&oid)?;
                 if self.sends(base) || self.has(base) {
                     return Ok(Part::AsStored(run));
                 }

@@ -123,28 +123,28 @@ impl Manifest {
         let mut out = Vec::new();
         let has_settings = !self.settings.is_empty();
         let version = VERSION + u8::from(has_settings);
-        out.extend([version, self.format as u8]);
-        out.extend(self.loose_since.to_le_bytes());
+        out.extend_from_slice(&[version, self.format as u8]);
+        out.extend_from_slice(&self.loose_since.to_le_bytes());
         for text in [&self.head, &self.settings].into_iter().take(1 + usize::from(has_settings)) {
-            out.extend((text.len() as u32).to_le_bytes());
-            out.extend(text);
+            out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            out.extend_from_slice(text);
         }
-        out.extend(self.next_pack.to_le_bytes());
-        out.extend(self.next_log.to_le_bytes());
-        out.extend((self.retired.len() as u32).to_le_bytes());
+        out.extend_from_slice(&self.next_pack.to_le_bytes());
+        out.extend_from_slice(&self.next_log.to_le_bytes());
+        out.extend_from_slice(&(self.retired.len() as u32).to_le_bytes());
         for retired in &self.retired {
-            out.extend(retired.number.to_le_bytes());
-            out.extend(retired.time.to_le_bytes());
-            retired.rows.iter().for_each(|rows| out.extend(rows.to_le_bytes()));
+            out.extend_from_slice(&retired.number.to_le_bytes());
+            out.extend_from_slice(&retired.time.to_le_bytes());
+            retired.rows.iter().for_each(|rows| out.extend_from_slice(&rows.to_le_bytes()));
         }
         for pack in &self.packs {
-            out.extend(pack.number.to_le_bytes());
-            out.extend(pack.count.to_le_bytes());
-            out.extend(pack.size.to_le_bytes());
+            out.extend_from_slice(&pack.number.to_le_bytes());
+            out.extend_from_slice(&pack.count.to_le_bytes());
+            out.extend_from_slice(&pack.size.to_le_bytes());
             out.push(u8::from(pack.trailer.is_some()));
-            out.extend(pack.trailer.iter().flatten());
-            out.extend((pack.firsts.len() as u32).to_le_bytes());
-            pack.firsts.iter().for_each(|first| out.extend(first.to_le_bytes()));
+            out.extend_from_slice(pack.trailer.as_deref().unwrap_or_default());
+            out.extend_from_slice(&(pack.firsts.len() as u32).to_le_bytes());
+            pack.firsts.iter().for_each(|first| out.extend_from_slice(&first.to_le_bytes()));
         }
         seal(keys::MANIFEST, &out)
     }

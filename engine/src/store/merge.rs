@@ -141,13 +141,13 @@ impl Merge {
                 Base::Inside(base) => Base::Inside(base + shift),
                 Base::Outside => {
                     let oid = store.outside_base(place)?;
-                    let base = store.find(&oid)?.ok_or(Error::Corrupt)?;
+                    let base = store.place(&oid)?;
                     self.position_of(base).map_or(Base::Outside, Base::Inside)
                 }
             };
             let rank = self.ranks.get(position as usize).copied().ok_or(Error::Corrupt)?;
             let offset = record.offset + offset;
-            row.extend(Record { offset, base, rank, ..record }.write());
+            row.extend_from_slice(&Record { offset, base, rank, ..record }.write());
         }
         match self.count() <= SMALL_COUNT {
             true => self.stage.join_index(&row),

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::Oid;
 use crate::limits::{DELTA_MAX, DEPTH_MAX, PAGE_MAX};
-use crate::object::{self, Kind};
+use crate::object::{self, Commit, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{self, Form, Header};
 use crate::pack::index::Base;
@@ -66,6 +66,16 @@ impl Store<'_> {
         Ok((kind, content))
     }
 
+    /// The commit at a place.
+    pub fn commit(&mut self, place: Place) -> Result<Commit> {
+        Commit::read(&self.read(place)?.1, self.format)
+    }
+
+    /// Where an object is that must be stored, since the store is closed.
+    pub fn place(&mut self, oid: &Oid) -> Result<Place> {
+        self.find(oid)?.ok_or(Error::Corrupt)
+    }
+
     /// The inflated bytes of an entry and, if they are a delta, the place of its base.
     fn unpack(&mut self, place: Place) -> Result<(Option<Place>, Vec<u8>)> {
         let record = self.record(place)?;
@@ -74,7 +84,7 @@ impl Store<'_> {
         let base = match (record.base, header.form) {
             (Base::None, _) => None,
             (Base::Inside(position), _) => Some(Place { position, ..place }),
-            (Base::Outside, Form::RefDelta(oid)) => Some(self.find(&oid)?.ok_or(Error::Corrupt)?),
+            (Base::Outside, Form::RefDelta(oid)) => Some(self.place(&oid)?),
             (Base::Outside, _) => return Err(Error::Corrupt),
         };
         let mut out = Vec::new();

@@ -216,7 +216,7 @@ impl Store<'_> {
     pub fn lines(&self, key: Key) -> Vec<u8> {
         let (mut rest, mut lines) = (self.settings(), Vec::new());
         while let Some(value) = next(&mut rest, key.line().0) {
-            lines.extend([value, b"\n"].concat());
+            lines.extend_from_slice(&[value, b"\n"].concat());
         }
         lines
     }
@@ -279,11 +279,11 @@ impl Store<'_> {
             let (line, after) = cut(rest, b'\n');
             rest = after;
             if is_added || cut(line, b'=').0 != name {
-                text.extend([line, b"\n"].concat());
+                text.extend_from_slice(&[line, b"\n"].concat());
             }
         }
         if let Some(value) = value {
-            text.extend([&name, &b"="[..], &kept(usual, value)?, b"\n"].concat());
+            text.extend_from_slice(&[&name, &b"="[..], &kept(usual, value)?, b"\n"].concat());
         }
         if text.len() > SETTINGS_MAX {
             return Err(Error::TooLarge);

@@ -5,7 +5,7 @@ use super::trees::Trees;
 use super::{Ask, Cut, add_tag};
 use crate::error::{Error, Result};
 use crate::limits::{STEP_MAX, WALK_MAX};
-use crate::object::{Commit, Kind};
+use crate::object::Kind;
 use crate::store::bitmaps::Bitmaps;
 use crate::store::bits::Bits;
 use crate::store::{Place, Store};
@@ -70,8 +70,7 @@ impl Commits {
     }
 
     fn push(&mut self, store: &mut Store, place: Place, is_wanted: bool) -> Result<()> {
-        let content = store.read(place)?.1;
-        let time = Commit::read(&content, store.format())?.time;
+        let time = store.commit(place)?.time;
         self.wanted += usize::from(is_wanted);
         if self.open.len() >= WALK_MAX {
             return Err(Error::TooLarge);
@@ -101,8 +100,8 @@ impl Commits {
             if is_known {
                 continue;
             }
-            let content = store.read(place)?.1;
-            work += content.len();
+            let commit = store.commit(place)?;
+            work += commit.size;
             if !is_had {
                 self.found.push(place);
             }
@@ -113,8 +112,8 @@ impl Commits {
             if cut.is_some_and(is_end) {
                 continue;
             }
-            for parent in Commit::read(&content, store.format())?.parents() {
-                let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
+            for parent in commit.parents {
+                let parent = store.place(&parent)?;
                 let is_new = match is_had {
                     true => has.add(parent),
                     false => !has.has(parent) && send.add(parent),

@@ -12,7 +12,7 @@ pub use filter::Filter;
 pub use reach::{first_unreachable, is_ancestor, is_ready};
 pub use shallow::{Cut, Deepen};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::Oid;
 use crate::object::{self, Kind};
 use crate::sort;
@@ -195,13 +195,13 @@ impl Walk {
 
 /// Adds a tag and the tags that it leads to; answers what they lead to in the end.
 fn add_tag(store: &mut Store, oid: Oid, send: &mut Bits) -> Result<(Place, Kind)> {
-    let mut place = store.find(&oid)?.ok_or(Error::Corrupt)?;
+    let mut place = store.place(&oid)?;
     let mut kind = store.record(place)?.kind;
     while kind == Kind::Tag {
         send.add(place);
         let content = store.read(place)?.1;
         let next = object::Tag::read(&content, store.format())?.oid;
-        place = store.find(&next)?.ok_or(Error::Corrupt)?;
+        place = store.place(&next)?;
         kind = store.record(place)?.kind;
     }
     Ok((place, kind))

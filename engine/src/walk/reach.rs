@@ -1,10 +1,10 @@
 //! Questions about what leads where. Bounded, where an unsure answer is safe.
 
 use super::{Ask, Walk};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::Oid;
 use crate::limits::ANCESTORS_MAX;
-use crate::object::{Commit, Kind};
+use crate::object::Kind;
 use crate::store::bits::Bits;
 use crate::store::{Key, Place, Store, Target};
 use alloc::collections::BinaryHeap;
@@ -59,8 +59,7 @@ fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
     if store.record(place)?.kind != Kind::Commit {
         return Ok(None);
     }
-    let content = store.read(place)?.1;
-    Ok(Some((place, Commit::read(&content, store.format())?.time)))
+    Ok(Some((place, store.commit(place)?.time)))
 }
 
 /// Whether one of these commits leads to one of `goals`, none of which is older than `oldest`.
@@ -84,12 +83,10 @@ fn search(
         if time < oldest {
             continue;
         }
-        let content = store.read(place)?.1;
-        for parent in Commit::read(&content, store.format())?.parents() {
-            let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
+        for parent in store.commit(place)?.parents {
+            let parent = store.place(&parent)?;
             if seen.add(parent) {
-                let content = store.read(parent)?.1;
-                open.push((Commit::read(&content, store.format())?.time, parent));
+                open.push((store.commit(parent)?.time, parent));
             }
         }
     }

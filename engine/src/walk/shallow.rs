@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::hash::Oid;
-use crate::object::{Commit, Kind};
+use crate::object::Kind;
 use crate::store::bits::Bits;
 use crate::store::{Place, Store};
 use alloc::vec::Vec;
@@ -71,12 +71,17 @@ impl Cut {
             tips.extend(commit_place(store, oid)?);
         }
         let is_endless = deepen.count == Some(INFINITE);
+        let mut from = Vec::new();
         let (inside, border) = match deepen.count {
             _ if is_endless => (Bits::new(store), Vec::new()),
             Some(count) if deepen.relative => {
                 let reached = reached(store, &tips)?;
-                let ends = ends.iter().map(|end| end.0).filter(|place| reached.has(*place));
-                by_count(store, &ends.collect::<Vec<Place>>(), count.saturating_add(1))?
+                for (place, _) in &ends {
+                    if reached.has(*place) {
+                        from.push(*place);
+                    }
+                }
+                by_count(store, &from, count.saturating_add(1))?
             }
             Some(count) => by_count(store, &tips, count)?,
             None => by_reach(store, &tips, deepen)?,
@@ -94,8 +99,7 @@ impl Cut {
                 continue;
             }
             cut.unshallow.push(oid);
-            let content = store.read(place)?.1;
-            cut.wants.extend(Commit::read(&content, store.format())?.parents());
+            cut.wants.extend_from_slice(&store.commit(place)?.parents);
         }
         Ok(cut)
     }
@@ -109,10 +113,9 @@ fn commit_place(store: &mut Store, oid: &Oid) -> Result<Option<Place>> {
 }
 
 fn parents(store: &mut Store, place: Place) -> Result<Vec<Place>> {
-    let content = store.read(place)?.1;
     let mut places = Vec::new();
-    for parent in Commit::read(&content, store.format())?.parents() {
-        places.push(store.find(&parent)?.ok_or(Error::Corrupt)?);
+    for parent in store.commit(place)?.parents {
+        places.push(store.place(&parent)?);
     }
     Ok(places)
 }
@@ -124,19 +127,28 @@ fn reached(store: &mut Store, tips: &[Place]) -> Result<Bits> {
 /// The commits nearer than `count` to the tips, and those just so near.
 fn by_count(store: &mut Store, tips: &[Place], count: u32) -> Result<(Bits, Vec<Place>)> {
     let (mut inside, mut seen) = (Bits::new(store), Bits::new(store));
-    let mut level: Vec<Place> = tips.iter().copied().filter(|place| seen.add(*place)).collect();
+    let mut level = Vec::new();
+    add_new(&mut level, tips, &mut seen);
     let mut depth = 1;
     while !level.is_empty() && (depth < count || count == INFINITE) {
         let mut next = Vec::new();
         for place in level {
             inside.add(place);
-            let parents = parents(store, place)?;
-            next.extend(parents.into_iter().filter(|place| seen.add(*place)));
+            add_new(&mut next, &parents(store, place)?, &mut seen);
         }
         level = next;
         depth += 1;
     }
     Ok((inside, level))
+}
+
+/// Adds those that were not seen.
+fn add_new(list: &mut Vec<Place>, places: &[Place], seen: &mut Bits) {
+    for place in places {
+        if seen.add(*place) {
+            list.push(*place);
+        }
+    }
 }
 
 /// The commits that tips lead to within the bounds, without and with those that have a parent
@@ -149,8 +161,7 @@ fn by_reach(store: &mut Store, tips: &[Place], deepen: &Deepen) -> Result<(Bits,
     let beyond = reached(store, &not)?;
     let since = deepen.since.unwrap_or(0);
     let takes = |store: &mut Store, place: Place| -> Result<bool> {
-        let content = store.read(place)?.1;
-        Ok(!beyond.has(place) && Commit::read(&content, store.format())?.time >= since)
+        Ok(!beyond.has(place) && store.commit(place)?.time >= since)
     };
     let (mut inside, mut seen, mut border) = (Bits::new(store), Bits::new(store), Vec::new());
     let mut open = Vec::new();

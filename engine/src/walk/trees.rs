@@ -5,7 +5,7 @@ use super::filter::Filter;
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 use crate::limits::{STEP_MAX, WALK_MAX};
-use crate::object::{self, Commit, Entry, Kind};
+use crate::object::{self, Entry, Kind};
 use crate::store::bits::Bits;
 use crate::store::{Place, Store};
 use alloc::boxed::Box;
@@ -86,18 +86,16 @@ impl Trees {
         send: &mut Bits,
         has: &mut Bits,
     ) -> Result<usize> {
-        let content = store.read(place)?.1;
-        let commit = Commit::read(&content, store.format())?;
-        let tree = store.find(&commit.tree)?.ok_or(Error::Corrupt)?;
+        let commit = store.commit(place)?;
+        let tree = store.place(&commit.tree)?;
         let mut known = Vec::new();
         let parents = if self.stops.has(place) { 0 } else { PARENTS_MAX };
-        for parent in commit.parents().take(parents) {
-            let parent = store.find(&parent)?.ok_or(Error::Corrupt)?;
+        for parent in commit.parents.into_iter().take(parents) {
+            let parent = store.place(&parent)?;
             let is_had = has.has(parent);
             if is_had || send.has(parent) {
-                let content = store.read(parent)?.1;
-                let tree = Commit::read(&content, store.format())?.tree;
-                let tree = store.find(&tree)?.ok_or(Error::Corrupt)?;
+                let tree = store.commit(parent)?.tree;
+                let tree = store.place(&tree)?;
                 if is_had {
                     has.add(tree);
                 }
@@ -107,7 +105,7 @@ impl Trees {
         if !has.has(tree) {
             self.add_tree(store, Open { tree, holds: 1, known }, send)?;
         }
-        Ok(content.len() + 256)
+        Ok(commit.size + 256)
     }
 
     /// Adds what a tree holds and the known trees do not.
@@ -137,7 +135,7 @@ impl Trees {
                 let Some(same) = cursor.find(&entry)? else { continue };
                 is_known |= same == entry.oid;
                 if !is_known && (entry.is_tree() || (self.is_thin && cursor.known.is_had)) {
-                    let place = store.find(&same)?.ok_or(Error::Corrupt)?;
+                    let place = store.place(&same)?;
                     if cursor.known.is_had {
                         has.add(place);
                     }
@@ -151,7 +149,7 @@ impl Trees {
             if !entry.is_tree() && self.filter.takes_no_blob() {
                 continue;
             }
-            let place = store.find(&entry.oid)?.ok_or(Error::Corrupt)?;
+            let place = store.place(&entry.oid)?;
             if has.has(place) {
                 continue;
             }

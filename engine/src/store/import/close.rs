@@ -33,7 +33,7 @@ impl Import {
     pub(super) fn begin_close(&mut self) {
         self.contents = Ring::new(1);
         self.pending = Vec::new();
-        let mut order: Vec<u32> = (0..self.ids.len() as u32).collect();
+        let mut order = sort::numbers(self.ids.len());
         let ids = &self.ids;
         sort::by(&mut order, &|a, b| ids.bytes(a) < ids.bytes(b));
         self.state = State::Closing(Closing { order, next: 0 });
@@ -125,7 +125,7 @@ impl Import {
             let is_new = seen.get_mut(position as usize).is_some_and(|seen| !replace(seen, true));
             if is_new && self.entries.get(position)?.kind == Some(Kind::Commit) {
                 let content = self.load(store, position)?;
-                open.extend(Commit::read(&content, self.format)?.parents());
+                open.extend_from_slice(&Commit::read(&content, self.format)?.parents);
             }
         }
         Ok(edge)
@@ -158,7 +158,7 @@ impl Import {
 
     fn build_index(&mut self, store: &mut Store) -> Result<Closed> {
         let count = self.entries.len();
-        let mut order: Vec<u32> = (0..count).collect();
+        let mut order = sort::numbers(count as usize);
         let (ids, entries) = (&self.ids, &self.entries);
         let bytes = |position: u32| ids.bytes(entries.id(position).unwrap_or(0));
         sort::by(&mut order, &|a, b| bytes(a) < bytes(b));
@@ -182,7 +182,7 @@ impl Import {
             let mut row = Vec::with_capacity(ranks.len() * index::RECORD_SIZE);
             for (at, rank) in ranks.iter().enumerate() {
                 let entry = self.entries.get((page * PAGE_COUNT + at) as u32)?;
-                row.extend(entry.record(*rank)?.write());
+                row.extend_from_slice(&entry.record(*rank)?.write());
             }
             match count <= SMALL_COUNT {
                 true => self.stage.join_index(&row),

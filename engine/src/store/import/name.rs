@@ -17,7 +17,7 @@ pub(super) fn tell(found: &Finding, oid: &Oid, fault: &mut Vec<u8>, warnings: &m
     if found.severity == Severity::Error {
         *fault = message;
     } else if warnings.len() + message.len() < WARNINGS_MAX {
-        warnings.extend([&b"warning: "[..], &message, b"\n"].concat());
+        warnings.extend_from_slice(&[&b"warning: "[..], &message, b"\n"].concat());
     }
 }
 
@@ -115,7 +115,7 @@ impl Import {
         let Waiting { list, .. } = core::mem::take(&mut self.waiting);
         let size = |at: u32| list.get(at as usize).map_or(0, |one| one.size);
         // The longest begin, so that all end at about the same time.
-        let mut order: Vec<u32> = (0..list.len() as u32).collect();
+        let mut order = sort::numbers(list.len());
         sort::by(&mut order, &|a, b| size(a) > size(b));
         let list: Vec<&Nameless> = order.iter().flat_map(|at| list.get(*at as usize)).collect();
         let (contents, entries, ids) = (&self.contents, &mut self.entries, &mut self.ids);
