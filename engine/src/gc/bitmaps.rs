@@ -5,9 +5,8 @@ use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{BITMAP_COMMITS, BITMAPS_MAX};
 use crate::object::Kind;
-use crate::sort;
 use crate::store::bitmaps::Bitmaps;
-use crate::store::{Place, Store, Target};
+use crate::store::{Place, Store};
 use crate::walk::{Ask, Walk};
 use alloc::vec::Vec;
 
@@ -57,32 +56,21 @@ impl Marking {
 
 /// The commits that the newest branches have, the newest first.
 fn tips(store: &mut Store) -> Result<Vec<Oid>> {
-    let mut found: Vec<(u64, Oid)> = Vec::new();
-    let mut after = Vec::new();
-    loop {
-        let refs = store.refs(b"refs/heads/", &after)?;
-        let Some(last) = refs.last() else { break };
-        after.clone_from(&last.name);
-        for found_ref in &refs {
-            let Target::Direct { oid, .. } = found_ref.target else { continue };
-            let Some(place) = store.find(&oid)? else { continue };
-            if store.record(place)?.kind == Kind::Commit {
-                found.push((store.commit(place)?.time, oid));
+    let mut newest: Vec<(u64, Oid)> = Vec::new();
+    store.each_ref(b"refs/heads/", &mut |store, _, oid, _| {
+        let Some(place) = store.find(oid)? else { return Ok(true) };
+        if store.record(place)?.kind == Kind::Commit {
+            let tip = (store.commit(place)?.time, *oid);
+            let at = newest.partition_point(|known| *known > tip);
+            if newest.get(at) != Some(&tip) {
+                newest.insert(at, tip);
+                newest.truncate(BITMAPS_MAX);
             }
         }
-        let mut order = sort::numbers(found.len());
-        let at = |at: u32| found.get(at as usize);
-        sort::by(&mut order, &|a, b| at(b) < at(a));
-        let mut newest: Vec<(u64, Oid)> = Vec::new();
-        for tip in order.into_iter().filter_map(at) {
-            if newest.len() < BITMAPS_MAX && newest.last() != Some(tip) {
-                newest.push(*tip);
-            }
-        }
-        found = newest;
-    }
+        Ok(true)
+    })?;
     let mut tips = Vec::new();
-    for (_, oid) in found {
+    for (_, oid) in newest {
         tips.push(oid);
     }
     Ok(tips)

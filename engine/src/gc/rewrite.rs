@@ -5,11 +5,11 @@
 use crate::error::Result;
 use crate::hash::Oid;
 use crate::limits::{EMIT_MAX, OBJECTS_MAX};
+use crate::store::Store;
 use crate::store::bits::Bits;
 use crate::store::export::{Export, Options, Selection};
 use crate::store::import::Import;
 use crate::store::replace::Before;
-use crate::store::{Store, Target};
 use crate::walk::{Ask, Walk};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -99,14 +99,10 @@ impl Rewrite {
 
 /// What all refs hold.
 fn tips(store: &mut Store) -> Result<Vec<Oid>> {
-    let (mut tips, mut after) = (Vec::new(), Vec::new());
-    loop {
-        let refs = store.refs(b"", &after)?;
-        let Some(last) = refs.last() else { return Ok(tips) };
-        after.clone_from(&last.name);
-        tips.extend(refs.iter().filter_map(|one| match &one.target {
-            Target::Direct { oid, .. } => Some(*oid),
-            Target::Symbolic(_) => None,
-        }));
-    }
+    let mut tips = Vec::new();
+    store.each_ref(b"", &mut |_, _, oid, _| {
+        tips.push(*oid);
+        Ok(true)
+    })?;
+    Ok(tips)
 }

@@ -8,8 +8,9 @@ use super::sum::{seal, unseal};
 use super::{Place, Store};
 use crate::error::{Error, Result};
 use crate::flate::Deflate;
-use crate::host::{Expect, Write};
+use crate::host::Expect;
 use crate::limits::{BITMAPS_FROM, CLAIMS_MAX, PAGE_MAX};
+use crate::sort;
 use alloc::vec::Vec;
 
 /// Which commits have a bitmap.
@@ -41,11 +42,11 @@ impl Bitmaps {
         let (words, _) = unseal(keys::BITMAPS, row).ok()?.as_chunks::<4>();
         let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
         let (number, count) = (words.next()?, words.next()?);
-        let packs: Vec<u32> = words.by_ref().take(count as usize).collect();
-        let slot = |pack: &u32| numbers.iter().position(|number| number == pack);
-        let slots: Option<Vec<u32>> = packs.iter().map(|pack| Some(slot(pack)? as u32)).collect();
-        let slots = slots?;
-        let mut commits = Vec::new();
+        let (mut packs, mut slots, mut commits) = (Vec::new(), Vec::new(), Vec::new());
+        for pack in words.by_ref().take(count as usize) {
+            packs.push(pack);
+            slots.push(numbers.iter().position(|number| *number == pack)? as u32);
+        }
         while let (Some(index), Some(position)) = (words.next(), words.next()) {
             commits.push(Place { pack: *slots.get(index as usize)?, position });
         }
@@ -53,13 +54,16 @@ impl Bitmaps {
     }
 
     fn write(&self) -> Vec<u8> {
-        let mut words = alloc::vec![self.number, self.packs.len() as u32];
-        words.extend(&self.packs);
+        let mut value = Vec::new();
+        let mut write = |word: u32| value.extend_from_slice(&word.to_le_bytes());
+        write(self.number);
+        write(self.packs.len() as u32);
+        self.packs.iter().for_each(|pack| write(*pack));
         for commit in &self.commits {
             let index = self.slots.iter().position(|slot| *slot == commit.pack);
-            words.extend([index.map_or(u32::MAX, |index| index as u32), commit.position]);
+            write(index.map_or(u32::MAX, |index| index as u32));
+            write(commit.position);
         }
-        let value: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         seal(keys::BITMAPS, &value)
     }
 }
@@ -82,8 +86,8 @@ impl Store<'_> {
     /// Whether the bitmaps leave out much of what is stored now.
     pub fn is_behind(&self, bitmaps: &Bitmaps) -> bool {
         let all: u32 = self.counts().sum();
-        let counts: Vec<u32> = self.counts().collect();
-        let known: u32 = bitmaps.slots.iter().flat_map(|slot| counts.get(*slot as usize)).sum();
+        let count = |slot: &u32| self.pack(*slot).map_or(0, |pack| pack.count);
+        let known: u32 = bitmaps.slots.iter().map(count).sum();
         all >= BITMAPS_FROM && all - known > known / 8
     }
 
@@ -120,7 +124,7 @@ impl Store<'_> {
         let row = self.host.get(keys::BITMAPS);
         let number = self.claim_number()?;
         let packs = self.manifest.numbers();
-        let slots = (0..packs.len() as u32).collect();
+        let slots = sort::numbers(packs.len());
         Ok(Bitmaps { number, packs, slots, commits: Vec::new(), row })
     }
 
@@ -136,7 +140,7 @@ impl Store<'_> {
         deflate.finish(&mut row);
         if row.len() <= PAGE_MAX {
             let page = bitmaps.commits.len() as u32;
-            self.write_pages(bitmaps.number, &[(Part::Bitmap, page, &row)]);
+            self.write_page(bitmaps.number, Part::Bitmap, page, &row);
             bitmaps.commits.push(commit);
         }
     }
@@ -148,14 +152,16 @@ impl Store<'_> {
         let old = bitmaps.row.as_deref().and_then(|row| unseal(keys::BITMAPS, row).ok());
         let old = old.and_then(<[u8]>::first_chunk);
         let old = old.map(|number| u32::from_le_bytes(*number));
+        let rows = alloc::vec![(keys::BITMAPS.to_vec(), Some(row))];
         for _ in 0..CLAIMS_MAX {
             let mut manifest = self.manifest.clone();
             manifest.list(Some(bitmaps.number))?;
             let time = self.time;
-            manifest.retired.extend(old.map(|number| Retired { number, time, rows: CONDEMNED }));
+            if let Some(number) = old {
+                manifest.retired.push(Retired { number, time, rows: CONDEMNED });
+            }
             let expect = Expect { key: keys::BITMAPS, value: bitmaps.row.as_deref() };
-            let write = Write { key: keys::BITMAPS, value: Some(&row) };
-            if self.commit_manifest(manifest, alloc::vec![expect], alloc::vec![write]) {
+            if self.commit_all(manifest, alloc::vec![expect], Vec::new(), &rows) {
                 return Ok(());
             }
             if self.host.get(keys::BITMAPS) != bitmaps.row {

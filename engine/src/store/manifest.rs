@@ -1,11 +1,13 @@
 //! The row that every request reads first: what the repository is, and its packs. Knows no object.
 
 use super::keys::{self, Part, SMALL_COUNT};
+use super::stage::Rows;
 use super::sum::{seal, unseal};
 use crate::error::{Error, Result};
 use crate::hash::Format;
 use crate::limits::PAGE_MAX;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// One pack, as its row says.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,11 +49,15 @@ impl Retired {
         Retired { number: pack.number, time, rows: [data, pages, records] }
     }
 
-    /// The keys of its rows.
-    pub fn keys(&self) -> Vec<[u8; 11]> {
-        let parts = [Part::Data, Part::Ids, Part::Records].into_iter().zip(self.rows);
-        let keys = |(part, rows)| (0..rows).map(move |page| keys::page(self.number, part, page));
-        parts.flat_map(keys).collect()
+    /// Deletes its rows.
+    pub fn deletions(&self) -> Rows {
+        let mut deletions = Rows::new();
+        for (part, rows) in [Part::Data, Part::Ids, Part::Records].into_iter().zip(self.rows) {
+            for page in 0..rows {
+                deletions.push((keys::page(self.number, part, page).to_vec(), None));
+            }
+        }
+        deletions
     }
 }
 
@@ -98,6 +104,14 @@ impl Manifest {
     /// Whether all packs of these numbers are listed still.
     pub fn has_all(&self, numbers: &[u32]) -> bool {
         numbers.iter().all(|number| self.packs.iter().any(|pack| pack.number == *number))
+    }
+
+    /// Takes packs out of the list; their rows stay for those who still read them.
+    pub fn retire(&mut self, slots: Range<usize>, time: u64) {
+        for _ in slots.clone() {
+            let pack = self.packs.remove(slots.start);
+            self.retired.push(Retired::new(&pack, time));
+        }
     }
 
     /// From now on the refs may not reach everything.
@@ -180,7 +194,10 @@ fn read(from: &mut Reader) -> Option<Manifest> {
             _ => Some(from.take(format.width())?.to_vec()),
         };
         let pages = from.four()?;
-        let firsts = (0..pages).map(|_| from.eight()).collect::<Option<Vec<u64>>>()?;
+        let mut firsts = Vec::new();
+        for _ in 0..pages {
+            firsts.push(from.eight()?);
+        }
         packs.push(Pack { number, count, size, trailer, firsts });
     }
     Some(Manifest { format, head, settings, loose_since, next_pack, next_log, packs, retired })

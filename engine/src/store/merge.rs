@@ -6,7 +6,6 @@ use super::manifest::{CLAIMED, CONDEMNED, Pack, Retired};
 use super::stage::Stage;
 use super::{Place, Store};
 use crate::error::{Error, Result};
-use crate::host::Write;
 use crate::limits::{CLAIMS_MAX, PAGE_MAX, SCAN_MAX, STEP_MAX};
 use crate::pack::index::{self, Base, PAGE_COUNT, Record};
 use alloc::vec;
@@ -192,11 +191,9 @@ impl Merge {
             let number = manifest.list(self.stage.number())?;
             let (count, size) = (self.count(), self.stage.size());
             let merged = Pack { number, count, size, trailer: None, firsts: self.firsts.clone() };
-            manifest.packs.splice(self.slots.clone(), [merged]);
-            manifest.retired.extend(self.packs.iter().map(|pack| Retired::new(pack, time)));
-            let pages = self.stage.pages(number);
-            let writes = pages.iter().map(|(key, row)| Write { key, value: Some(row) });
-            if store.commit_manifest(manifest, Vec::new(), writes.collect()) {
+            manifest.retire(self.slots.clone(), time);
+            manifest.packs.insert(self.slots.start, merged);
+            if store.commit_manifest(manifest, &self.stage.pages(number)) {
                 return Ok(());
             }
             store.reload()?;
@@ -244,13 +241,15 @@ impl Store<'_> {
         } else if retired.rows == CONDEMNED {
             let prefix = &keys::page(retired.number, Part::Data, 0)[..keys::PACK_SIZE];
             staged = self.host.scan(prefix, prefix, SCAN_MAX);
-            manifest.retired.extend((!staged.is_empty()).then_some(retired.clone()));
+            if !staged.is_empty() {
+                manifest.retired.push(retired.clone());
+            }
         }
-        let keys = retired.keys();
-        let keys = keys.iter().map(<[u8; 11]>::as_slice);
-        let keys = keys.chain(staged.iter().map(|row| row.key.as_slice()));
-        let writes = keys.map(|key| Write { key, value: None });
-        if !self.commit_manifest(manifest, Vec::new(), writes.collect()) {
+        let mut rows = retired.deletions();
+        for row in staged {
+            rows.push((row.key, None));
+        }
+        if !self.commit_manifest(manifest, &rows) {
             self.reload()?;
         }
         Ok(false)

@@ -3,6 +3,7 @@
 use super::import::Import;
 use super::keys;
 use super::manifest::Manifest;
+use super::stage::Rows;
 use super::{Store, Target};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
@@ -138,11 +139,16 @@ fn try_commit(
     record: &Record,
 ) -> Result<bool> {
     let mut manifest = store.manifest.clone();
-    let mut pages: Vec<([u8; 11], Vec<u8>)> = Vec::new();
-    let mut tips: Vec<Oid> = changes.iter().filter_map(|change| change.update.new).collect();
+    let mut pages = Rows::new();
+    let mut tips = Vec::new();
+    for change in changes {
+        if let Some(tip) = change.update.new {
+            tips.push(tip);
+        }
+    }
     sort::values(&mut tips);
     if let Some(import) = import.filter(|import| import.counts().0 > 0) {
-        add_pack(&mut manifest, import, &mut pages)?;
+        pages = add_pack(&mut manifest, import)?;
         if !import.is_tight(&tips) {
             manifest.loosen(record.time);
         }
@@ -151,9 +157,10 @@ fn try_commit(
         manifest.loosen(record.time);
     }
     let log = log_of(changes, record);
-    let logs = log.chunks(ROW_MAX).enumerate();
-    let logs: Vec<_> =
-        logs.map(|(page, row)| (keys::log(manifest.next_log, page as u32), row)).collect();
+    let mut logs = Vec::new();
+    for row in log.chunks(ROW_MAX) {
+        logs.push((keys::log(manifest.next_log, logs.len() as u32), row));
+    }
     manifest.next_log += 1;
     if let Some(branch) = followed(store, changes) {
         manifest.head = branch.to_vec();
@@ -165,24 +172,20 @@ fn try_commit(
         expects.push(Expect { key: &change.key, value: change.old.as_deref() });
         writes.push(Write { key: &change.key, value: change.new.as_deref() });
     }
-    writes.extend(pages.iter().map(|(key, row)| Write { key, value: Some(row) }));
-    writes.extend(logs.iter().map(|(key, row)| Write { key, value: Some(row) }));
-    Ok(store.commit_manifest(manifest, expects, writes))
+    for (key, row) in &logs {
+        writes.push(Write { key, value: Some(row) });
+    }
+    Ok(store.commit_all(manifest, expects, writes, &pages))
 }
 
 /// Lists the pack in the manifest, and its rows that are not written yet.
-fn add_pack(
-    manifest: &mut Manifest,
-    import: &Import,
-    pages: &mut Vec<([u8; 11], Vec<u8>)>,
-) -> Result<()> {
+fn add_pack(manifest: &mut Manifest, import: &Import) -> Result<Rows> {
     if manifest.packs.len() >= PACKS_MAX {
         return Err(Error::RepositoryFull);
     }
     let number = manifest.list(import.stage().number())?;
-    pages.extend(import.stage().pages(number));
     manifest.packs.push(import.pack(number)?);
-    Ok(())
+    Ok(import.stage().pages(number))
 }
 
 /// The branch that `HEAD` follows: the first one pushed into a repository that has none.

@@ -1,11 +1,11 @@
 //! Refs as rows. Knows no object.
 
 use super::manifest::Manifest;
+use super::stage::Rows;
 use super::sum::{SUM_SIZE, seal, unseal};
 use super::{Store, keys};
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
-use crate::host::Row;
 use crate::limits::{CLAIMS_MAX, KEY_MAX, SCAN_MAX};
 use alloc::vec::Vec;
 
@@ -18,6 +18,9 @@ pub enum Target {
     /// The name of another ref.
     Symbolic(Vec<u8>),
 }
+
+/// Hears the name of a ref, what it holds, and what that peels to; false: it has heard enough.
+pub type Each<'e> = dyn FnMut(&mut Store, &[u8], &Oid, Option<&Oid>) -> Result<bool> + 'e;
 
 pub struct Ref {
     pub name: Vec<u8>,
@@ -68,7 +71,7 @@ impl Store<'_> {
         for _ in 0..CLAIMS_MAX {
             let mut manifest = self.manifest.clone();
             make(&mut manifest);
-            if self.commit_manifest(manifest, Vec::new(), Vec::new()) {
+            if self.commit_manifest(manifest, &Rows::new()) {
                 return Ok(());
             }
             self.reload()?;
@@ -93,18 +96,39 @@ impl Store<'_> {
     /// The next refs in name order after `after` (empty: from the start) whose names start with
     /// `prefix`, a bounded number; empty at the end. `HEAD` is not among them.
     pub fn refs(&mut self, prefix: &[u8], after: &[u8]) -> Result<Vec<Ref>> {
-        let refs = self.refs_found(prefix, after).into_iter();
-        refs.map(|(name, target)| Ok(Ref { name, target: target? })).collect()
+        let mut refs = Vec::new();
+        for (name, target) in self.refs_found(prefix, after) {
+            refs.push(Ref { name, target: target? });
+        }
+        Ok(refs)
+    }
+
+    /// Tells what all refs hold whose names start with `prefix`, until `each` answers false; those
+    /// that name others are passed over.
+    pub fn each_ref(&mut self, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
+        let mut after = Vec::new();
+        loop {
+            let refs = self.refs(prefix, &after)?;
+            let Some(last) = refs.last() else { return Ok(()) };
+            after.clone_from(&last.name);
+            for Ref { name, target } in &refs {
+                if let Target::Direct { oid, peeled } = target
+                    && !each(self, name, oid, peeled.as_ref())?
+                {
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// The same, with those that cannot be read.
     pub fn refs_found(&mut self, prefix: &[u8], after: &[u8]) -> Vec<(Vec<u8>, Result<Target>)> {
         let (prefix, after) = (keys::reference(prefix), keys::reference(after));
-        let rows = self.host.scan(&prefix, &after, SCAN_MAX).into_iter();
-        let read = |row: Row| {
+        let mut found = Vec::new();
+        for row in self.host.scan(&prefix, &after, SCAN_MAX) {
             let target = Target::read(&row.key, &row.value, self.format);
-            (row.key.get(keys::REFS.len()..).unwrap_or_default().to_vec(), target)
-        };
-        rows.map(read).collect()
+            found.push((row.key.get(keys::REFS.len()..).unwrap_or_default().to_vec(), target));
+        }
+        found
     }
 }

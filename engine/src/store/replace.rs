@@ -3,10 +3,8 @@
 use super::Store;
 use super::import::Import;
 use super::keys;
-use super::manifest::Retired;
 use crate::error::Result;
 use crate::hash::Oid;
-use crate::host::Write;
 use crate::limits::LOG_MAX;
 use alloc::vec::Vec;
 
@@ -46,8 +44,13 @@ impl Store<'_> {
                 break;
             }
             let width = 2 * self.format.width();
-            let ids = lines.filter_map(|line| Oid::from_hex(self.format, line.get(..width)?).ok());
-            olds.extend(ids.filter(|oid| !oid.is_zero()));
+            for line in lines {
+                let digits = line.get(..width).unwrap_or_default();
+                match Oid::from_hex(self.format, digits) {
+                    Ok(oid) if !oid.is_zero() => olds.push(oid),
+                    _ => {}
+                }
+            }
         }
         Some(olds)
     }
@@ -70,13 +73,11 @@ impl Store<'_> {
         let mut pages = Vec::new();
         if let Some(import) = import {
             let number = manifest.list(import.stage().number())?;
-            let (time, packs) = (self.time, core::mem::take(&mut manifest.packs));
-            manifest.retired.extend(packs.iter().map(|pack| Retired::new(pack, time)));
+            manifest.retire(0..manifest.packs.len(), self.time);
             manifest.packs.push(import.pack(number)?);
             pages = import.stage().pages(number);
         }
-        let writes = pages.iter().map(|(key, row)| Write { key, value: Some(row) });
-        Ok(self.commit_manifest(manifest, Vec::new(), writes.collect()))
+        Ok(self.commit_manifest(manifest, &pages))
     }
 }
 

@@ -45,8 +45,9 @@ impl Stage {
         self.index.push((part, page, row));
         if self.index.len() == ROWS_MAX {
             let number = self.claim(store)?;
-            let rows = self.index.iter().map(|(part, page, row)| (*part, *page, row.as_slice()));
-            store.write_pages(number, &rows.collect::<Vec<_>>());
+            let mut rows = Rows::new();
+            self.add_pages(number, &mut rows);
+            store.write_rows(&rows);
             self.index.clear();
         }
         Ok(())
@@ -60,12 +61,20 @@ impl Stage {
     }
 
     /// The rows that the final commit writes.
-    pub fn pages(&self, number: u32) -> Vec<([u8; 11], Vec<u8>)> {
-        let index = self.index.iter();
-        let index = index.map(|(part, page, row)| (*part, *page, row.as_slice()));
-        let last = (Part::Data, self.rows_written, self.row.as_slice());
-        let rows = [last].into_iter().filter(|(_, _, row)| !row.is_empty()).chain(index);
-        rows.map(|(part, page, row)| sealed(number, part, page, row)).collect()
+    pub fn pages(&self, number: u32) -> Rows {
+        let mut rows = Rows::new();
+        if !self.row.is_empty() {
+            rows.push(sealed(number, Part::Data, self.rows_written, &self.row));
+        }
+        self.add_pages(number, &mut rows);
+        rows
+    }
+
+    /// The index rows that are held.
+    fn add_pages(&self, number: u32, rows: &mut Rows) {
+        for (part, page, row) in &self.index {
+            rows.push(sealed(number, *part, *page, row));
+        }
     }
 
     pub fn push(&mut self, store: &mut Store, mut bytes: &[u8]) -> Result<()> {
@@ -89,7 +98,7 @@ impl Stage {
 
     fn flush(&mut self, store: &mut Store) -> Result<()> {
         let number = self.claim(store)?;
-        store.write_pages(number, &[(Part::Data, self.rows_written, &self.row)]);
+        store.write_page(number, Part::Data, self.rows_written, &self.row);
         self.rows_written += 1;
         Rc::make_mut(&mut self.row).clear();
         Ok(())
@@ -114,10 +123,13 @@ impl Stage {
     }
 }
 
+/// Rows to write; `None`: to delete. One list that all who commit fill.
+pub type Rows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// A page as it is stored.
-fn sealed(number: u32, part: Part, page: u32, value: &[u8]) -> ([u8; 11], Vec<u8>) {
+fn sealed(number: u32, part: Part, page: u32, value: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
     let key = keys::page(number, part, page);
-    (key, seal(&key, value))
+    (key.to_vec(), Some(seal(&key, value)))
 }
 
 /// Where a pack's data is read from.
@@ -138,20 +150,16 @@ impl Source<'_> {
 }
 
 impl Store<'_> {
-    /// Writes pages of a pack that nothing points to yet.
-    pub(super) fn write_pages(&mut self, number: u32, pages: &[(Part, u32, &[u8])]) {
-        let rows = pages.iter().map(|(part, page, value)| sealed(number, *part, *page, value));
-        let rows: Vec<([u8; 11], Vec<u8>)> = rows.collect();
-        let writes = rows.iter().map(|(key, row)| Write { key, value: Some(row) });
-        let is_done = self.host.commit(&[], &writes.collect::<Vec<Write>>());
-        assert!(is_done, "a commit that expects nothing cannot fail");
+    /// Writes a page of a pack that nothing points to yet.
+    pub(super) fn write_page(&mut self, number: u32, part: Part, page: u32, value: &[u8]) {
+        self.write_rows(&[sealed(number, part, page, value)]);
     }
 
-    /// Deletes pages that nothing points to.
-    pub(super) fn delete_pages(&mut self, number: u32, part: Part, pages: core::ops::Range<u32>) {
-        let keys: Vec<[u8; 11]> = pages.map(|page| keys::page(number, part, page)).collect();
-        let writes = keys.iter().map(|key| Write { key, value: None });
-        let is_done = self.host.commit(&[], &writes.collect::<Vec<Write>>());
+    /// Writes or deletes rows that nothing points to.
+    pub(super) fn write_rows(&mut self, rows: &[(Vec<u8>, Option<Vec<u8>>)]) {
+        let mut writes = Vec::new();
+        add_writes(rows, &mut writes);
+        let is_done = self.host.commit(&[], &writes);
         assert!(is_done, "a commit that expects nothing cannot fail");
     }
 
@@ -166,7 +174,7 @@ impl Store<'_> {
             let number = claimed.list(None)?;
             let time = self.time + STAGED_SECONDS;
             claimed.retired.push(Retired { number, time, rows: CLAIMED });
-            if self.commit_manifest(claimed, Vec::new(), Vec::new()) {
+            if self.commit_manifest(claimed, &Rows::new()) {
                 return Ok(number);
             }
             self.reload()?;
@@ -175,13 +183,20 @@ impl Store<'_> {
     }
 
     /// Commits a new manifest with other rows, if the manifest is still as this request knows it.
-    pub(super) fn commit_manifest(
+    pub(super) fn commit_manifest(&mut self, manifest: Manifest, rows: &Rows) -> bool {
+        self.commit_all(manifest, Vec::new(), Vec::new(), rows)
+    }
+
+    /// The same where other rows too are to be as they were.
+    pub(super) fn commit_all(
         &mut self,
         manifest: Manifest,
         expects: Vec<Expect>,
         writes: Vec<Write>,
+        rows: &Rows,
     ) -> bool {
         let (mut expects, mut writes) = (expects, writes);
+        add_writes(rows, &mut writes);
         let row = manifest.write();
         let before = core::mem::take(&mut self.manifest_row);
         expects.push(Expect { key: keys::MANIFEST, value: Some(&before) });
@@ -192,5 +207,11 @@ impl Store<'_> {
             self.adopt(manifest);
         }
         is_done
+    }
+}
+
+fn add_writes<'a>(rows: &'a [(Vec<u8>, Option<Vec<u8>>)], writes: &mut Vec<Write<'a>>) {
+    for (key, value) in rows {
+        writes.push(Write { key, value: value.as_deref() });
     }
 }

@@ -18,7 +18,7 @@ use crate::object::{self, Kind};
 use crate::sort;
 use crate::store::bitmaps::Bitmaps;
 use crate::store::bits::Bits;
-use crate::store::{Place, Store, Target};
+use crate::store::{Place, Store};
 use alloc::vec::Vec;
 use commits::Commits;
 use trees::Trees;
@@ -176,20 +176,15 @@ impl Walk {
 
     /// Adds the annotated tags that lead to what is sent.
     fn add_tags(&mut self, store: &mut Store) -> Result<()> {
-        let mut after = Vec::new();
-        loop {
-            let refs = store.refs(b"refs/tags/", &after)?;
-            let Some(last) = refs.last() else { return Ok(()) };
-            after.clone_from(&last.name);
-            for found in refs {
-                let Target::Direct { oid, peeled: Some(peeled) } = found.target else { continue };
-                // A tag that is not known was pushed since this request began.
-                let places = (store.find(&peeled)?, store.find(&oid)?);
-                if matches!(places, (Some(place), Some(_)) if self.send.has(place)) {
-                    add_tag(store, oid, &mut self.send)?;
-                }
+        store.each_ref(b"refs/tags/", &mut |store, _, oid, peeled| {
+            let Some(peeled) = peeled else { return Ok(true) };
+            // A tag that is not known was pushed since this request began.
+            let places = (store.find(peeled)?, store.find(oid)?);
+            if matches!(places, (Some(place), Some(_)) if self.send.has(place)) {
+                add_tag(store, *oid, &mut self.send)?;
             }
-        }
+            Ok(true)
+        })
     }
 }
 
@@ -211,17 +206,10 @@ fn add_tag(store: &mut Store, oid: Oid, send: &mut Bits) -> Result<(Place, Kind)
 fn wants_all(store: &mut Store, wants: &[Oid]) -> Result<bool> {
     let mut wants = wants.to_vec();
     sort::values(&mut wants);
-    let mut after = Vec::new();
-    loop {
-        let refs = store.refs(b"", &after)?;
-        let Some(last) = refs.last() else { return Ok(true) };
-        after.clone_from(&last.name);
-        for found in &refs {
-            if let Target::Direct { oid, .. } = &found.target
-                && wants.binary_search(oid).is_err()
-            {
-                return Ok(false);
-            }
-        }
-    }
+    let mut is_all = true;
+    store.each_ref(b"", &mut |_, _, oid, _| {
+        is_all = wants.binary_search(oid).is_ok();
+        Ok(is_all)
+    })?;
+    Ok(is_all)
 }

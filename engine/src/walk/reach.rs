@@ -6,7 +6,7 @@ use crate::hash::Oid;
 use crate::limits::ANCESTORS_MAX;
 use crate::object::Kind;
 use crate::store::bits::Bits;
-use crate::store::{Key, Place, Store, Target};
+use crate::store::{Key, Place, Store};
 use alloc::collections::BinaryHeap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -107,22 +107,16 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Res
     }
     let mut tips = Vec::new();
     let mut tip_bits = Bits::new(store);
-    let mut after = Vec::new();
-    loop {
-        let refs = store.refs(b"", &after)?;
-        let Some(last) = refs.last() else { break };
-        after.clone_from(&last.name);
-        for found in &refs {
-            if let Target::Direct { oid, .. } = &found.target
-                && !store.covers(hidden, &found.name)
-            {
-                // Pushed since this request began: its pack is not known here.
-                let Some(place) = store.find(oid)? else { continue };
-                tip_bits.add(place);
-                tips.push(*oid);
-            }
+    store.each_ref(b"", &mut |store, name, oid, _| {
+        // What is not found was pushed since this request began: its pack is not known here.
+        if !store.covers(hidden, name)
+            && let Some(place) = store.find(oid)?
+        {
+            tip_bits.add(place);
+            tips.push(*oid);
         }
-    }
+        Ok(true)
+    })?;
     if places.iter().all(|place| tip_bits.has(*place)) {
         return Ok(None);
     }

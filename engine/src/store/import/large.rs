@@ -10,8 +10,8 @@ use crate::limits::{HELD_MAX, PAGE_MAX};
 use crate::object::Kind;
 use crate::pack::delta::{self, Delta, Step};
 use crate::pack::entry::{Form, Header};
-use crate::store::keys::Part;
-use crate::store::stage::Source;
+use crate::store::keys::{self, Part};
+use crate::store::stage::{Rows, Source};
 use crate::store::{Place, Store, hash_header};
 use alloc::vec::Vec;
 
@@ -105,7 +105,7 @@ impl Import {
 impl Spill {
     fn write(&mut self, store: &mut Store, row: &[u8]) {
         let page = self.first_page + (self.size / PAGE_MAX as u64) as u32;
-        store.write_pages(self.pack, &[(Part::Spill, page, row)]);
+        store.write_page(self.pack, Part::Spill, page, row);
         self.size += row.len() as u64;
     }
 
@@ -187,6 +187,10 @@ impl Spill {
     /// Deletes the rows.
     fn drop(self, store: &mut Store) {
         let pages = self.size.div_ceil(PAGE_MAX as u64) as u32;
-        store.delete_pages(self.pack, Part::Spill, self.first_page..self.first_page + pages);
+        let mut rows = Rows::new();
+        for page in self.first_page..self.first_page + pages {
+            rows.push((keys::page(self.pack, Part::Spill, page).to_vec(), None));
+        }
+        store.write_rows(&rows);
     }
 }
