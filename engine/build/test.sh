@@ -8,6 +8,7 @@ say "cargo test --package fuzz: the corpus, replayed"
 cargo test --package fuzz
 say "cargo test --package gitcell; the first time takes some minutes"
 cargo test --release --package gitcell
+engine/build/replay.sh
 say "cargo test --package conformance"
 cargo test --package conformance
 host-workers/build/test.sh

@@ -2,6 +2,7 @@
 //! creates and changes repositories does so by the engine's own routes. Knows no HTTP server.
 
 use crate::engine::{ADMIN, Engine, READ, Request, WRITE, module};
+use crate::fault::{self, Fault};
 use crate::head::Head;
 use crate::names::Name;
 use crate::run::{Empty, Sink, run};
@@ -31,11 +32,13 @@ pub struct Limits {
     pub cpu_max: Duration,
     /// Bytes of packs in one repository; 0: no limit.
     pub size_max: u64,
+    /// Bytes of disk that pushes leave free.
+    pub reserve: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { capacity: 4, cpu_max: Duration::from_secs(3600), size_max: 0 }
+        Limits { capacity: 4, cpu_max: Duration::from_secs(3600), size_max: 0, reserve: 0 }
     }
 }
 
@@ -165,6 +168,18 @@ impl Cell {
             Arc::clone(&pool.writers)
         };
         Rows::open(&self.path(file), writers)
+    }
+
+    /// Why nothing can be written to a repository, if that is known: a push hears it before it
+    /// sends its objects.
+    pub fn unwritable(&self, file: &str) -> Result<Option<Fault>> {
+        if !fault::has_room(&self.data, self.limits.reserve) {
+            return Ok(Some(fault::FULL));
+        }
+        let rows = self.rows(file)?;
+        let is_read_only = rows.is_read_only()?;
+        self.give_back(file, rows);
+        Ok(is_read_only.then_some(fault::READ_ONLY))
     }
 
     /// Keeps a connection for the next request.

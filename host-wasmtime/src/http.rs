@@ -23,6 +23,8 @@ const QUEUE: usize = 4;
 const STALL: Duration = Duration::from_secs(120);
 /// How long the rest of a body is read that nobody wants, so that the client reads the answer.
 const DRAIN: Duration = Duration::from_secs(60);
+/// After how many seconds one that was sent away may try again.
+pub const RETRY: &str = "10";
 const UNZIP: usize = 64 << 10;
 
 /// A request's body as its thread reads it.
@@ -182,7 +184,10 @@ impl Outgoing {
 
     /// Answers instead of the engine, if that has not begun to.
     pub fn refuse(&mut self, status: u16, text: &str) -> Result<()> {
-        let headers = vec![("Content-Type".into(), "text/plain; charset=utf-8".into())];
+        let mut headers = vec![("Content-Type".into(), "text/plain; charset=utf-8".into())];
+        if status == 503 {
+            headers.push(("Retry-After".into(), RETRY.into()));
+        }
         run::Sink::head(self, Head { status, headers })?;
         run::Sink::bytes(self, format!("{text}\n").into())?;
         self.end()

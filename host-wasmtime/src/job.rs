@@ -2,6 +2,7 @@
 
 use crate::cell::Cell;
 use crate::engine::Request;
+use crate::fault::{self, Fault};
 use crate::http::{self, Damaged, Gone, Outgoing, Unzipped};
 use crate::names::Name;
 use crate::run::{Report, run};
@@ -56,11 +57,13 @@ impl Job {
         if done.as_ref().is_ok_and(|report| report.cost.rows_written > 0) {
             self.cell.changed.note(&self.file);
         }
-        if let Err(error) = &done
-            && error.is::<Damaged>()
-        {
-            // Too late if the head is out: then the answer is cut.
-            let _ = outgoing.refuse(400, &error.to_string());
+        // Too late if the head is out: then the answer is cut.
+        if let Err(error) = &done {
+            if error.is::<Damaged>() {
+                let _ = outgoing.refuse(400, &error.to_string());
+            } else if let Some(Fault { status, text }) = fault::find(error) {
+                let _ = outgoing.refuse(status, text);
+            }
         }
         let outcome = (outgoing.status, outgoing.bytes);
         log(&self.ask, &self.name, self.begin, outcome, done);

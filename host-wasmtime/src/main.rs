@@ -3,6 +3,7 @@
 mod cell;
 mod cli;
 mod engine;
+mod fault;
 mod gate;
 mod head;
 mod http;

@@ -3,7 +3,9 @@
 
 use crate::cell::{Cell, now};
 use crate::engine::{READ, Request as Ask, WRITE};
+use crate::fault::{self, Fault};
 use crate::gate::{Gate, Refused};
+use crate::http;
 use crate::job::Job;
 use crate::names::{Name, route};
 use crate::tokens::{self, Grant, Scope};
@@ -20,8 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a request waits for a free place before it is sent away.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// After how many seconds one that was sent away may try again.
-const RETRY: HeaderValue = HeaderValue::from_static("10");
+const RETRY: HeaderValue = HeaderValue::from_static(http::RETRY);
 pub const CROWDED: &str = "too many requests at once: try again later";
 pub const FAILED: &str = "the server failed at this request; its log says why";
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"gitcell\"");
@@ -90,7 +91,7 @@ async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response
     let (method, path) = (parts.method.clone(), parts.uri.path().to_string());
     let answer = answer(&server, parts, body, &id, begin).await.unwrap_or_else(|error| {
         tracing::error!(id, "{method} {path}: {error:#}");
-        no(StatusCode::INTERNAL_SERVER_ERROR, FAILED)
+        sorry(&error)
     });
     let mut response = answer.unwrap_or_else(|Refused { status, text }| {
         let ms = begin.elapsed().as_millis() as u64;
@@ -125,6 +126,16 @@ pub type Answer = Result<Response<Body>, Refused>;
 
 pub fn no(status: StatusCode, text: &str) -> Answer {
     Err(Refused { status, text: text.into() })
+}
+
+/// What a client is told of our own failure.
+fn sorry(error: &anyhow::Error) -> Answer {
+    let failed = (StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+    let fault = fault::find(error);
+    let (status, text) = fault.map_or(failed, |Fault { status, text }| {
+        (StatusCode::from_u16(status).unwrap_or(failed.0), text)
+    });
+    no(status, text)
 }
 
 async fn answer(
@@ -166,8 +177,12 @@ async fn answer(
         Ok(None) => {
             return Ok(no(StatusCode::NOT_FOUND, &absent(&name)));
         }
+        Err(error) if fault::find(&error).is_some() => return Err(error),
         Err(error) => return Ok(no(StatusCode::NOT_FOUND, &format!("{error:#}"))),
     };
+    if is_push && let Some(Fault { status, text }) = server.cell.unwritable(&file)? {
+        return Ok(no(StatusCode::from_u16(status)?, text));
+    }
     let ask = ask(server, &parts, inside, id, grant, is_zipped);
     let patient = parts.headers.contains_key(header::EXPECT);
     let cell = Arc::clone(&server.cell);

@@ -68,6 +68,11 @@ impl Rows {
         Ok(Rows { connection, writers, cost: Cost::default() })
     }
 
+    /// SQLite opens what it may not write for reading alone, and does not say so.
+    pub fn is_read_only(&self) -> Result<bool> {
+        Ok(self.connection.is_readonly(rusqlite::MAIN_DB)?)
+    }
+
     /// Shows what `key` holds to `found`, without a copy.
     pub fn get<T>(
         &mut self,
@@ -139,6 +144,17 @@ impl Rows {
         }
         transaction.commit().context("cannot make a commit durable")?;
         Ok(true)
+    }
+
+    /// Commits are no longer made durable: for rows that are thrown away.
+    pub fn forget(&self) -> Result<()> {
+        Ok(self.connection.pragma_update(None, "synchronous", "off")?)
+    }
+
+    /// For tests, which make it fail.
+    #[cfg(test)]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// The costs since the last call.

@@ -1,5 +1,8 @@
 //! A client without git: objects, packs and requests, the same bytes every time.
 
+#[path = "record.rs"]
+mod record;
+
 use engine::engine::{Access, Engine, Header, Progress, Request};
 use engine::hash::{Format, Hasher, Oid, object_id};
 use engine::host::{Expect, Host, Row, Write as RowWrite};
@@ -7,6 +10,7 @@ use engine::memory::Memory;
 use engine::object::Kind;
 use engine::pack::entry::{self, Form};
 use engine::wire::line;
+use record::Record;
 use std::fmt::Write;
 
 pub struct Object {
@@ -147,7 +151,11 @@ pub fn ls_refs_body() -> Vec<u8> {
 /// Runs one request on a host: its body in these pieces.
 pub fn run(host: &mut Memory, request: Request, body: &[&[u8]]) -> Vec<u8> {
     host.output.clear();
+    let record = Record::begin(host, &request, body);
     drive(host, request, body);
+    if let Some(record) = record {
+        record.end(host);
+    }
     std::mem::take(&mut host.output)
 }
 

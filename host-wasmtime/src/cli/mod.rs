@@ -6,11 +6,13 @@ mod import;
 mod key;
 mod maintain;
 mod progress;
+mod replay;
 mod repo;
 mod serve;
 mod token;
 
 use crate::cell::{Cell, Limits};
+use crate::engine::{Engine, module};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -57,6 +59,12 @@ struct Common {
 }
 
 impl Common {
+    /// Only the engine, compiled anew: no data folder is touched.
+    fn engine(&self) -> Result<Engine> {
+        let cache = tempfile::tempdir()?;
+        Engine::load(&module::bytes(self.engine.as_deref())?, cache.path(), 2)
+    }
+
     fn open(&self) -> Result<Cell> {
         Cell::open(&self.data, self.engine.as_deref(), Limits::default())
     }
@@ -83,6 +91,9 @@ enum Command {
     Import(import::Import),
     /// Write a repository as a bundle, a file that `git clone` takes
     Export(export::Export),
+    /// Run recorded requests through the engine and compare
+    #[command(hide = true)]
+    Replay(replay::Replay),
 }
 
 /// Does what the command line says.
@@ -109,5 +120,6 @@ pub fn run() -> Result<()> {
         Command::Maintain(command) => command.run(&cli.common),
         Command::Import(command) => command.run(&cli.common),
         Command::Export(command) => command.run(&cli.common),
+        Command::Replay(command) => command.run(&cli.common),
     }
 }

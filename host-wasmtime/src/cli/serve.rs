@@ -21,6 +21,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// How long running requests may take to end once the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(60);
+/// A file passed the limit that the system sets (`ulimit -f`).
+const SIGXFSZ: i32 = 25;
 const SWEEP: Duration = Duration::from_secs(5);
 /// The repository that a first start makes, so that there is one to clone.
 const FIRST: &str = "demo/hello";
@@ -45,6 +47,9 @@ pub struct Serve {
     /// How many bytes of packs one repository may hold; 0: no limit
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     size_max: u64,
+    /// Refuse pushes while the disk has less than so many MiB left
+    #[arg(long, default_value_t = 64, value_name = "MIB")]
+    disk_reserve: u64,
 }
 
 impl Serve {
@@ -57,7 +62,12 @@ impl Serve {
             );
         }
         let cpu_max = Duration::from_secs(self.cpu_max);
-        let limits = Limits { capacity: self.capacity, cpu_max, size_max: self.size_max };
+        let limits = Limits {
+            capacity: self.capacity,
+            cpu_max,
+            size_max: self.size_max,
+            reserve: self.disk_reserve.saturating_mul(1 << 20),
+        };
         let cell = Arc::new(Cell::open(&common.data, common.engine.as_deref(), limits)?);
         raise_files();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -74,6 +84,8 @@ impl Serve {
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = reachable(listener.local_addr()?);
+        // A file that may not grow further is then an error, and not the program's end.
+        let _growing = signal(SignalKind::from_raw(SIGXFSZ))?;
         let gate = if self.open { Gate::Open } else { Gate::Tokens };
         let ssh = match self.ssh {
             Some(address) => Some(ssh::Ssh::bind(address, cell.data()).await?),

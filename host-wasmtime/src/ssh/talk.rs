@@ -3,6 +3,7 @@
 
 use crate::cell::now;
 use crate::engine::{READ, Request, WRITE};
+use crate::fault;
 use crate::gate::Gate;
 use crate::head::Head;
 use crate::http::Gone;
@@ -54,7 +55,7 @@ pub async fn answer(
         Err(error) if error.is::<Gone>() => None,
         Err(error) => {
             tracing::error!("an SSH command failed: {error:#}");
-            Some(FAILED.into())
+            Some(fault::find(&error).map_or(FAILED, |fault| fault.text).into())
         }
     };
     if let Some(text) = &refusal {
@@ -107,6 +108,11 @@ async fn talk(
         let Some(file) = server.file(&name, service == WRITES).await? else {
             return Ok(Some(absent(&name)));
         };
+        if service == WRITES
+            && let Some(fault) = server.cell.unwritable(&file)?
+        {
+            return Ok(Some(fault.text.into()));
+        }
         let ask = ask(server, service, is_first, &protocol, grant);
         let refusal = tokio::task::block_in_place(|| line.serve(server, &name, &file, &ask));
         if refusal.is_some() {
@@ -192,11 +198,13 @@ impl Line {
         if done.as_ref().is_ok_and(|report| report.cost.rows_written > 0) {
             server.cell.changed.note(file);
         }
-        let failed = done.as_ref().err().map(|error| error.is::<Gone>());
+        let failed = done.as_ref().err().map(|error| match fault::find(error) {
+            _ if error.is::<Gone>() => None,
+            fault => Some(fault.map_or(FAILED, |fault| fault.text).to_string()),
+        });
         log(ask, name, begin, (heard.status, heard.bytes), done);
         match failed {
-            Some(true) => None,
-            Some(false) => Some(FAILED.into()),
+            Some(text) => text,
             None if heard.status < 300 => None,
             None => Some(String::from_utf8_lossy(&heard.refusal).into_owned()),
         }

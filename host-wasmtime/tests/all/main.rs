@@ -4,6 +4,7 @@
 
 mod access;
 mod bodies;
+mod faults;
 mod process;
 mod server;
 mod ssh;

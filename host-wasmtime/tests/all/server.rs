@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -42,14 +42,20 @@ impl Server {
     }
 
     pub fn start_in(folder: TempDir, arguments: &[&str]) -> Server {
+        Server::start_as(folder, arguments, |_| {})
+    }
+
+    /// `change`: what its process is to be besides.
+    pub fn start_as(
+        folder: TempDir,
+        arguments: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> Server {
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
-        let mut child = gitcell(folder.path())
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("start");
+        let mut command = gitcell(folder.path());
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        change(command.stdout(Stdio::piped()).stderr(log));
+        let mut child = command.spawn().expect("start");
         let mut out = BufReader::new(child.stdout.take().expect("its output"));
         let mut greeting = String::new();
         while !greeting.contains("git clone") {
@@ -63,6 +69,17 @@ impl Server {
     /// Runs another command on the same data folder.
     pub fn gitcell(&self, arguments: &[&str]) -> Output {
         gitcell(self.folder.path()).args(arguments).output().expect("run")
+    }
+
+    /// The file of a repository.
+    pub fn file(&self, namespace: &str, name: &str) -> PathBuf {
+        let folder = self.folder.path().join("data/repositories").join(namespace);
+        let files = folder.read_dir().expect("a folder").map(|entry| entry.expect("a file").path());
+        let is_it = |path: &PathBuf| {
+            let text = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            text.starts_with(&format!("{name}~")) && text.ends_with(".db")
+        };
+        files.into_iter().find(is_it).expect("a repository")
     }
 
     pub fn log(&self) -> String {

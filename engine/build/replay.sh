@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Requests of the fuzz corpus and of hostile peers, recorded natively, run through the module in wasmtime.
+source "$(dirname "$0")/common.sh"
+
+records="$target_dir/replay"
+rm -rf "$records"
+mkdir -p "$records"
+say "recording requests of the corpus and of hostile peers"
+GITCELL_RECORD="$records" cargo test --quiet --package fuzz the_corpus_holds
+GITCELL_RECORD="$records" cargo test --quiet --package engine --test all hostile::
+say "gitcell replay: the same requests through the module"
+cargo run --release --quiet --package gitcell -- replay "$records"

@@ -1,0 +1,115 @@
+//! The disk and its files fail under a running server: a sentence, nothing lost, and the next
+//! request after the fault is served.
+
+use crate::server::{Answer, Server};
+use rustix::process::{Pid, Resource, Rlimit, getuid, prlimit};
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+/// An account that owns nothing, for who runs these tests as root: root may write everywhere.
+const NOBODY: u32 = 65534;
+const POST: &str = "POST /me/a.git/late";
+const PUSH: &str = "GET /me/a.git/info/refs?service=git-receive-pack";
+
+fn check(answer: &Answer, status: u16, part: &str) {
+    let text = String::from_utf8_lossy(&answer.body);
+    assert_eq!(answer.status, status, "{text}");
+    assert!(answer.is_whole && text.contains(part), "{text}");
+    assert_eq!(answer.head.contains("retry-after: "), status == 503, "{}", answer.head);
+}
+
+/// The stand-in's answer: it made a row, or found none.
+fn served(server: &Server, body: &[u8], expect: &[u8]) {
+    let answer = server.ask(POST, body);
+    let text = String::from_utf8_lossy(&answer.body);
+    assert!(answer.status == 200 && answer.is_whole, "{} {text}", answer.status);
+    assert!(answer.body.starts_with(expect), "{text}");
+}
+
+#[test]
+fn a_write_that_fails_is_told_and_the_next_one_is_served() {
+    let server = Server::start(&["--open"]);
+    assert!(server.gitcell(&["repo", "create", "me/a"]).status.success());
+    served(&server, b"cold", b"T");
+    let pid = Pid::from_child(&server.child);
+    // No file may be written beyond this: the log of a commit would be.
+    let limit = Rlimit { current: Some(32 << 10), maximum: None };
+    let before = prlimit(Some(pid), Resource::Fsize, limit).expect("a limit");
+    for _ in 0..3 {
+        check(&server.ask(POST, b"cnew"), 503, "the server's disk failed");
+        served(&server, b"gold", b"Told");
+        served(&server, b"gnew", b"F");
+    }
+    prlimit(Some(pid), Resource::Fsize, before).expect("no limit");
+    served(&server, b"cnew", b"T");
+    served(&server, b"gnew", b"Tnew");
+}
+
+/// Its own repository for each damage: a connection that is open would not meet it.
+#[test]
+fn a_damaged_file_is_told_and_served_again_once_it_is_back() {
+    let server = Server::start(&["--open"]);
+    let check = |name: &str, damage: &dyn Fn(&mut Vec<u8>), part: &str| {
+        assert!(server.gitcell(&["repo", "create", &format!("me/{name}")]).status.success());
+        let path = server.file("me", name);
+        let good = std::fs::read(&path).expect("read");
+        let mut bad = good.clone();
+        damage(&mut bad);
+        std::fs::write(&path, bad).expect("write");
+        let post = POST.replace("/a.git", &format!("/{name}.git"));
+        check(&server.ask(&post, b"gold"), 500, part);
+        std::fs::write(&path, &good).expect("write");
+        let answer = server.ask(&post, b"cnew");
+        assert!(answer.status == 200 && answer.body.starts_with(b"T"), "{name}");
+    };
+    check("header", &|bytes| bytes[..100].fill(0x55), "file is damaged");
+    check("schema", &|bytes| bytes[100..].fill(0x55), "file is damaged");
+    check("cut", &|bytes| bytes.truncate(16 << 10), "file is damaged");
+    check("other", &|bytes| *bytes = b"this is no database at all".repeat(99), "file is damaged");
+}
+
+#[test]
+fn what_may_only_be_read_is_read_and_written_again_when_it_may_be() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let is_root = getuid().is_root();
+    let give = |path: &Path, mode: u32| {
+        if is_root && mode & 0o200 != 0 {
+            chown(path, Some(NOBODY), None).expect("give");
+        } else if is_root {
+            chown(path, Some(0), None).expect("take");
+        }
+        let mode = if path.is_dir() { mode | 0o111 } else { mode };
+        std::fs::set_permissions(path, Permissions::from_mode(mode | 0o044)).expect("permit");
+    };
+    give(folder.path(), 0o644);
+    let server = Server::start_as(folder, &["--open"], |command| {
+        if is_root {
+            command.uid(NOBODY);
+        }
+    });
+    assert_eq!(server.ask(PUSH, b"").status, 200);
+    assert!(server.gitcell(&["repo", "create", "me/b"]).status.success());
+    let (path, ask) = (server.file("me", "b"), |what: &str| what.replace("/a.git", "/b.git"));
+    give(&path, 0o444);
+    assert!(server.ask(&ask(POST), b"gold").body.starts_with(b"F"));
+    check(&server.ask(&ask(POST), b"cnew"), 503, "cannot write");
+    check(&server.ask(&ask(PUSH), b""), 503, "cannot write");
+    assert!(server.gitcell(&["repo", "create", "me/c"]).status.success());
+    let (other, ask) = (server.file("me", "c"), |what: &str| what.replace("/a.git", "/c.git"));
+    let folder = other.parent().expect("a folder");
+    give(&other, 0o644);
+    give(folder, 0o444);
+    check(&server.ask(&ask(POST), b"cnew"), 503, "server cannot");
+    give(folder, 0o644);
+    assert!(server.ask(&ask(POST), b"cnew").body.starts_with(b"T"));
+}
+
+#[test]
+fn pushes_are_refused_before_the_disk_is_full_and_reading_goes_on() {
+    let server = Server::start(&["--open", "--disk-reserve", "99999999999"]);
+    assert!(server.gitcell(&["repo", "create", "me/a"]).status.success());
+    check(&server.ask(PUSH, b""), 507, "the server's disk is full");
+    assert_eq!(server.ask("GET /me/a.git/info/refs?service=git-upload-pack", b"").status, 200);
+}
