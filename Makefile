@@ -45,5 +45,5 @@ fuzz: ## Look for inputs that break a property. TARGET=name: only that; SECONDS=
 soak: engine ## Let real git clients work for a while (SECONDS), beside a model. TARGET=native|workers
 	@engine/build/soak.sh $(SECONDS) $(TARGET)
 
-bench: engine ## Time operations beside git. TARGET=workers: workerd too; REPO=path: that one; OUT=docs: keep it
-	@TARGET=$(TARGET) ROUNDS=$(ROUNDS) engine/build/bench.sh
+bench: engine ## Time operations beside git. TARGET=workers: workerd too; REPO=path: that one too; OUT=docs: keep it
+	@TARGET=$(TARGET) ROUNDS=$(ROUNDS) SHAPE=$(SHAPE) engine/build/bench.sh

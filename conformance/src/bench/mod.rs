@@ -11,6 +11,7 @@ pub mod operations;
 pub mod plot;
 pub mod report;
 pub mod run;
+pub mod scale;
 pub mod server;
 pub mod shapes;
 pub mod tables;

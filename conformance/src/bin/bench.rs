@@ -2,11 +2,13 @@
 //! host and, if asked for, workerd, in turn. Prints tables. By the environment: `REPO=path` adds
 //! that repository to the seeded ones, of which WORD chooses; `MINUTES` bounds the whole;
 //! `OUT=folder` keeps the tables in its `performance.md`, all samples as JSON, and plots.
+//! `bench scale COUNTS FOLDER`: shows there what the engine's test `scale` counted.
 
 use anyhow::{Context, Result, ensure};
 use conformance::bench::document;
 use conformance::bench::nginx::{self, SERVE, serve};
 use conformance::bench::run::{Plan, run};
+use conformance::bench::scale;
 use conformance::bench::server::Server;
 use conformance::bench::shapes::{self, Shape};
 use conformance::bench::tables;
@@ -27,6 +29,11 @@ fn main() -> Result<()> {
     let first = words.next().unwrap_or_else(|| "native".into());
     if first == SERVE {
         return serve(&words.next().context("a folder")?);
+    }
+    if first == "scale" {
+        let (counts, folder) = (words.next(), words.next());
+        let (counts, folder) = (counts.context("counts")?, folder.context("a folder")?);
+        return scale::write(Path::new(&counts), Path::new(&folder));
     }
     let last = Kind::parse(&first)?;
     let rounds: usize = words.next().map_or(Ok(5), |word| word.parse()).context("rounds")?;

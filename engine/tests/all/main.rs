@@ -13,6 +13,7 @@ mod journeys;
 mod policy;
 mod race;
 mod rewrite;
+mod scale;
 mod server;
 mod store;
 mod stream;
