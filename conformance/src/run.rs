@@ -173,7 +173,7 @@ fn match_line(wanted: &str, found: &str) -> bool {
 }
 
 fn anonymous(word: &str) -> String {
-    for name in ["agent=", "session-id=", "< agent=", "< session-id="] {
+    for name in ["agent=", "session-id=", "push-cert=", "< agent=", "< session-id="] {
         if word.starts_with(name) {
             return format!("{name}*");
         }

@@ -189,6 +189,27 @@ impl Target {
         Ok(())
     }
 
+    /// The log of the repository at `path`: all of it, or so many pushes behind a number.
+    pub fn log(&self, path: &str, part: Option<(u64, u64)>) -> Result<String> {
+        let (after, limit) = part.unzip();
+        if self.kind == Kind::Workers {
+            let part = part.map(|(after, limit)| format!("?after={after}&limit={limit}"));
+            let ask = format!("{path}/-/log{}", part.unwrap_or_default());
+            let answer = send(self.address(), "GET", &ask, &[], b"")?;
+            ensure!(answer.status == 200, "{ask}: {}", answer.status);
+            return Ok(String::from_utf8(answer.body)?);
+        }
+        let mut command = Command::new(binary()?);
+        let name = path.trim_start_matches('/').trim_end_matches(".git");
+        command.args(["repo", "log", name, "--data", "data"]).current_dir(&self.folder);
+        for (word, number) in [("--after", after), ("--limit", limit)] {
+            if let Some(number) = number {
+                command.arg(word).arg(number.to_string());
+            }
+        }
+        Ok(String::from_utf8(run(command).context("gitcell repo log")?)?)
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
     }

@@ -108,6 +108,8 @@ pub const COMMANDS_MAX: usize = 120_000;
 pub const SETTINGS_MAX: usize = 64 << 10;
 /// Bytes of warnings about objects that a push is told.
 pub const WARNINGS_MAX: usize = 32 << 10;
+/// Bytes of a push certificate: some 8,000 refs.
+pub const CERTIFICATE_MAX: usize = 1 << 20;
 /// Bytes of push options.
 pub const OPTIONS_MAX: usize = 64 << 10;
 

@@ -8,7 +8,8 @@ use engine::hash::Oid;
 use engine::memory::Memory;
 use engine::store::Store;
 use engine::store::import::Import;
-use engine::store::push::{self, Record, Update};
+use engine::store::log::Record;
+use engine::store::push::{self, Update};
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -86,7 +87,7 @@ fn ours(host: &mut Memory, input: &[u8], tip: Oid) -> Result<Ids> {
     while !import.step(&mut store)? {}
     let name = b"refs/heads/new".to_vec();
     let update = Update { name, old: None, new: Some(tip), forward: true };
-    let record = Record { time: 1, caller: b"", options: &[] };
+    let record = Record { time: 1, caller: b"", options: &[], certificate: b"", nonce: b"" };
     push::commit(&mut store, Some(import), &[update], false, &record)?;
     Ok(ids(&mut store))
 }

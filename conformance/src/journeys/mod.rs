@@ -6,6 +6,7 @@ mod crash;
 mod crowd;
 mod day;
 mod peers;
+mod signed;
 mod sizes;
 mod ways;
 
@@ -67,6 +68,7 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/ways/submodules", run: ways::submodules },
     Journey { name: "journey/ways/bundle", run: ways::bundle },
     Journey { name: "journey/ways/sha256", run: ways::sha256 },
+    Journey { name: "journey/signed", run: signed::signed },
     Journey { name: "journey/empty-clone", run: day::empty_clone },
     Journey { name: "journey/shallow", run: day::shallow },
     Journey { name: "journey/partial", run: day::partial },

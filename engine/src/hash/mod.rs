@@ -95,6 +95,24 @@ impl Hasher {
     }
 }
 
+/// HMAC (RFC 2104).
+pub fn hmac(format: Format, key: &[u8], text: &[u8]) -> Result<Oid> {
+    let mut block = [0; BLOCK];
+    if key.len() > BLOCK {
+        let mut hasher = Hasher::new(format);
+        hasher.update(key);
+        copy(&mut block, hasher.finish()?.as_bytes());
+    }
+    copy(&mut block, key);
+    let hash = |pad: u8, text: &[u8]| {
+        let mut hasher = Hasher::new(format);
+        hasher.update(&block.map(|byte| byte ^ pad));
+        hasher.update(text);
+        hasher.finish()
+    };
+    hash(0x5c, hash(0x36, text)?.as_bytes())
+}
+
 /// Takes one block of SHA-1 and says whether it was made for an attack.
 #[inline(never)]
 fn sha1_block(state: &mut [u32; 5], block: &[u8; BLOCK], is_checked: bool) -> bool {

@@ -22,6 +22,21 @@ fn noise(size: usize, seed: u64) -> Vec<u8> {
 }
 
 #[test]
+fn hmac_is_as_the_rfcs_have_it() {
+    let of =
+        |format, key: &[u8], text: &[u8]| hmac(format, key, text).map(|oid| oid.to_hex().to_vec());
+    let what = b"what do ya want for nothing?";
+    let short = of(Format::Sha1, b"Jefe", what);
+    assert_eq!(short.as_deref(), Ok(&b"effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"[..]));
+    let text = b"Test Using Larger Than Block-Size Key - Hash Key First";
+    let long = of(Format::Sha1, &[0xaa; 80], text);
+    assert_eq!(long.as_deref(), Ok(&b"aa4ae5e15272d00e95705637ce8a3b55ed402112"[..]));
+    let other = of(Format::Sha256, b"Jefe", what);
+    let expect = b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    assert_eq!(other.as_deref(), Ok(&expect[..]));
+}
+
+#[test]
 fn known_vectors() {
     // FIPS 180-4's examples, and an empty tree as git names it.
     let check = |format, bytes: &[u8], hex: &str| assert_eq!(id(format, bytes), hex.as_bytes());

@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::limits::{EMIT_MAX, PRUNE_SECONDS};
 use crate::store::check::{Check, Problem};
 use crate::store::export::{Export, Options};
-use crate::store::{Store, Target, settings};
+use crate::store::{Store, Target, log, settings};
 use crate::walk::{Ask, Walk};
 use crate::wire::{caps, refname};
 use alloc::boxed::Box;
@@ -50,6 +50,8 @@ pub enum Admin {
         problems: usize,
     },
     Bundle(Box<Bundle>),
+    /// The records of pushes behind that of the query's number `after`, at most `limit`.
+    Log(log::Reader),
     /// Nothing by itself: upkeep follows it, of any size. What nothing reaches is dropped after so
     /// many seconds.
     Maintain(u64),
@@ -64,6 +66,8 @@ pub enum Bundle {
 impl Admin {
     /// What the path asks for.
     pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> Option<Admin> {
+        let number =
+            |key: &[u8]| caps::query(query, key).and_then(|text| settings::size(&text).ok());
         Some(match (method, path) {
             (b"POST", b"/-/head") => Admin::Head(query.to_vec()),
             (b"GET", b"/-/config") => Admin::Settings(query.to_vec()),
@@ -72,10 +76,10 @@ impl Admin {
             (b"GET", b"/-/bundle") => {
                 Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }
-            (b"POST", b"/-/maintain") => {
-                let age = caps::query(query, b"prune").and_then(|age| settings::size(&age).ok());
-                Admin::Maintain(age.unwrap_or(PRUNE_SECONDS))
+            (b"GET", b"/-/log") => {
+                Admin::Log(log::Reader::new(number(b"after"), number(b"limit").unwrap_or(u64::MAX)))
             }
+            (b"POST", b"/-/maintain") => Admin::Maintain(number(b"prune").unwrap_or(PRUNE_SECONDS)),
             _ => return None,
         })
     }
@@ -115,6 +119,7 @@ impl Admin {
             }
             Admin::Check { check, problems } => check_some(store, check, problems, out)?,
             Admin::Bundle(bundle) => bundle.pump(store, out)?,
+            Admin::Log(reader) => reader.step(store, out),
             Admin::Maintain(_) => true,
         };
         Ok(if is_over { Progress::Done } else { Progress::Busy })

@@ -1,6 +1,6 @@
 //! `GET info/refs`: refs and capabilities (gitprotocol-http, gitprotocol-pack, gitprotocol-v2).
 
-use super::{Progress, Service, v2};
+use super::{Progress, Service, certificate, v2};
 use crate::error::Result;
 use crate::hash::Oid;
 use crate::store::settings::{Key, Offer};
@@ -114,6 +114,11 @@ impl Advert {
         };
         let mut list = list.to_vec();
         store.offer(offers, &mut list);
+        if self.service == Service::ReceivePack
+            && let Some(nonce) = certificate::nonce(store, store.time())
+        {
+            list.extend([b" push-cert=", nonce.as_slice()].concat());
+        }
         if let Some(head) = head {
             list.extend_from_slice(&[b" symref=HEAD:", head].concat());
         }

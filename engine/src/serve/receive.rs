@@ -2,13 +2,15 @@
 //! Which refs may move is said in `refs_check`.
 
 use super::refs_check::{Checked, check};
-use super::{Lines, Progress, caps, write_error};
+use super::{Lines, Progress, caps, certificate, write_error};
 use crate::error::{Blame, Error, Result};
-use crate::limits::{COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
+use crate::limits::{CERTIFICATE_MAX, COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
 use crate::store::import::Import;
-use crate::store::push::{self, Record, Update};
+use crate::store::log::Record;
+use crate::store::push::{self, Update};
 use crate::store::{Key, Store};
 use crate::wire::band::{Band, Frame, Writer};
+use crate::wire::certificate::{parts, values};
 use crate::wire::line::Line;
 use crate::wire::push::{Command, Wishes, command, report};
 use alloc::vec::Vec;
@@ -27,6 +29,8 @@ pub struct Receive {
     caller: Caller,
     lines: Lines,
     commands: Vec<Command>,
+    /// What was signed of all this; empty if nothing was.
+    certificate: Vec<u8>,
     wishes: Wishes,
     options: Vec<Vec<u8>>,
     /// The client's history is cut.
@@ -37,6 +41,8 @@ pub struct Receive {
 
 enum State {
     Commands,
+    /// Commands, and what is said of them, in a text that was signed.
+    Certificate,
     Options,
     /// The pack arrives; `None`: the next byte is its first.
     Pack(Option<Import>),
@@ -53,6 +59,7 @@ impl Receive {
             caller,
             lines: Lines::default(),
             commands: Vec::new(),
+            certificate: Vec::new(),
             wishes: Wishes::default(),
             options: Vec::new(),
             is_shallow: false,
@@ -63,11 +70,11 @@ impl Receive {
 
     pub fn feed(&mut self, store: &mut Store, bytes: &[u8]) -> Result<Progress> {
         match self.state {
-            State::Commands | State::Options => {
+            State::Commands | State::Certificate | State::Options => {
                 let mut lines = core::mem::take(&mut self.lines);
                 lines.feed(bytes, &mut |line| {
                     self.on_line(store, line)?;
-                    Ok(matches!(self.state, State::Commands | State::Options))
+                    Ok(!matches!(self.state, State::Pack(_) | State::Answer(_)))
                 })?;
                 let rest = match self.state {
                     State::Pack(_) => lines.take_rest(),
@@ -89,10 +96,18 @@ impl Receive {
             (State::Commands, Line::Data(_)) => {
                 self.on_command(store, line.text().unwrap_or_default())
             }
-            (State::Commands, Line::Flush) if self.wishes.options => {
-                self.state = State::Options;
+            (State::Certificate, Line::Data(b"push-cert-end\n")) => {
+                self.state = State::Commands;
                 Ok(())
             }
+            (State::Certificate, Line::Data(text)) => {
+                self.certificate.extend_from_slice(text);
+                match self.certificate.len() > CERTIFICATE_MAX {
+                    true => Err(Error::TooLarge),
+                    false => Ok(()),
+                }
+            }
+            (State::Commands | State::Certificate, Line::Flush) => self.end_commands(store),
             (State::Options, Line::Data(_)) => {
                 let size = self.options.iter().map(Vec::len).sum::<usize>();
                 let text = line.text().unwrap_or_default();
@@ -102,13 +117,39 @@ impl Receive {
                 self.options.push(text.to_vec());
                 Ok(())
             }
-            (State::Commands | State::Options, Line::Flush) => {
-                let has_pack = self.commands.iter().any(|command| command.new.is_some());
-                self.state = if has_pack { State::Pack(None) } else { State::Answer(None) };
+            (State::Options, Line::Flush) => {
+                self.end_lines();
                 Ok(())
             }
             _ => Err(Error::BadRequest),
         }
+    }
+
+    /// All commands are here, or in the certificate.
+    fn end_commands(&mut self, store: &Store) -> Result<()> {
+        let text = core::mem::take(&mut self.certificate);
+        if !text.is_empty() {
+            if !self.commands.is_empty() {
+                return Err(Error::BadRequest);
+            }
+            for line in parts(&text)?.1.split_inclusive(|byte| *byte == b'\n') {
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                self.add_command(command(line, store.format())?.0)?;
+            }
+            self.certificate = text;
+        }
+        match self.wishes.options {
+            // Who asks for nothing hears nothing.
+            _ if self.commands.is_empty() => self.state = State::Done,
+            true => self.state = State::Options,
+            false => self.end_lines(),
+        }
+        Ok(())
+    }
+
+    fn end_lines(&mut self) {
+        let has_pack = self.commands.iter().any(|command| command.new.is_some());
+        self.state = if has_pack { State::Pack(None) } else { State::Answer(None) };
     }
 
     fn on_command(&mut self, store: &Store, text: &[u8]) -> Result<()> {
@@ -117,16 +158,31 @@ impl Receive {
             self.is_shallow = true;
             return Ok(());
         }
+        if let Some(list) = text.strip_prefix(b"push-cert")
+            && let Some(0) | None = list.first()
+        {
+            self.state = State::Certificate;
+            return self.on_capabilities(store, list.get(1..).unwrap_or_default());
+        }
         let (command, list) = command(text, store.format())?;
         if let Some(list) = list.filter(|_| self.commands.is_empty()) {
-            let format = caps::value(list, b"object-format");
-            if format.is_some_and(|format| format != store.format().name().as_bytes()) {
-                return Err(Error::BadRequest);
-            }
-            self.wishes = Wishes::read(list);
-            self.wishes.atomic &= store.is_set(Key::AdvertiseAtomic);
-            self.wishes.options &= store.is_set(Key::AdvertiseOptions);
+            self.on_capabilities(store, list)?;
         }
+        self.add_command(command)
+    }
+
+    fn on_capabilities(&mut self, store: &Store, list: &[u8]) -> Result<()> {
+        let format = caps::value(list, b"object-format");
+        if format.is_some_and(|format| format != store.format().name().as_bytes()) {
+            return Err(Error::BadRequest);
+        }
+        self.wishes = Wishes::read(list);
+        self.wishes.atomic &= store.is_set(Key::AdvertiseAtomic);
+        self.wishes.options &= store.is_set(Key::AdvertiseOptions);
+        Ok(())
+    }
+
+    fn add_command(&mut self, command: Command) -> Result<()> {
         if self.commands.len() >= COMMANDS_MAX {
             return Err(Error::TooLarge);
         }
@@ -149,7 +205,9 @@ impl Receive {
         match core::mem::replace(&mut self.state, State::Done) {
             // The probe that git sends before a large push, or nothing at all.
             State::Commands if self.commands.is_empty() && self.lines.is_empty() => {}
-            State::Commands | State::Options => return Err(Error::CutShort),
+            State::Commands | State::Certificate | State::Options => {
+                return Err(Error::CutShort);
+            }
             State::Pack(Some(import)) => self.state = State::Steps(import),
             State::Pack(None) => self.end_unpack(Error::CutShort.text().as_bytes(), out),
             State::Refused(reason) => self.end_unpack(&reason, out),
@@ -176,11 +234,9 @@ impl Receive {
                 Progress::Busy
             }
             State::Refused(_) if self.caller.is_stream => Progress::Busy,
-            State::Commands | State::Options | State::Pack(_) | State::Refused(_) => {
-                Progress::Hungry
-            }
             State::Steps(_) | State::Answer(_) => Progress::Busy,
             State::Done => Progress::Done,
+            _ => Progress::Hungry,
         }
     }
 
@@ -243,12 +299,21 @@ impl Receive {
         if let Some(import) = import.as_ref().filter(|import| !import.warnings().is_empty()) {
             self.writer().message(out, Band::Progress, &[import.warnings()]);
         }
+        let (head, _) = parts(&self.certificate).unwrap_or_default();
+        let is_signed = !self.certificate.is_empty();
+        if is_signed && !values(head, b"push-option").eq(self.options.iter().map(Vec::as_slice)) {
+            let reason = Some(&b"inconsistent push options"[..]);
+            self.report(b"ok", self.commands.iter().map(|_| reason).collect(), out);
+            return Ok(());
+        }
         let Checked { mut refused, updates } = check(store, import.as_mut(), &self.commands)?;
         let is_stopped = self.wishes.atomic && refused.iter().any(Option::is_some);
         if !is_stopped && !updates.is_empty() {
             let (places, list): (Vec<usize>, Vec<Update>) = updates.into_iter().unzip();
             let Caller { time, name, .. } = &self.caller;
-            let record = Record { time: *time, caller: name, options: &self.options };
+            let nonce = certificate::status(store, head, *time);
+            let (options, certificate) = (&self.options, &self.certificate);
+            let record = Record { time: *time, caller: name, options, certificate, nonce };
             match push::commit(store, import, &list, self.wishes.atomic, &record) {
                 Ok(late) => {
                     for at in late {

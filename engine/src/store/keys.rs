@@ -16,9 +16,11 @@ pub const REFS: &[u8] = b"r/";
 /// by, these packs' numbers; then for each page the commit, as index of its pack and position.
 pub const BITMAPS: &[u8] = b"b";
 
-/// `l/<number, 8 bytes><page, 4 bytes>` holds the record of a push, as text: see `push::log_of`.
+/// `l/<number, 8 bytes><page, 4 bytes>` holds the record of a push, as text: see `log::write`.
+pub const LOG: &[u8] = b"l/";
+
 pub fn log(number: u64, page: u32) -> Vec<u8> {
-    [b"l/".as_slice(), &number.to_be_bytes(), &page.to_be_bytes()].concat()
+    [LOG, &number.to_be_bytes(), &page.to_be_bytes()].concat()
 }
 
 pub fn reference(name: &[u8]) -> Vec<u8> {

@@ -6,6 +6,7 @@ pub mod check;
 pub mod export;
 pub mod import;
 mod keys;
+pub mod log;
 mod manifest;
 pub mod merge;
 mod objects;
@@ -104,6 +105,11 @@ impl<'h> Store<'h> {
     /// The same at a time, in seconds since 1970.
     pub fn at(self, time: u64) -> Store<'h> {
         Store { time, ..self }
+    }
+
+    /// Seconds since 1970.
+    pub fn time(&self) -> u64 {
+        self.time
     }
 
     pub fn format(&self) -> Format {

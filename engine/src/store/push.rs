@@ -2,6 +2,7 @@
 
 use super::import::Import;
 use super::keys;
+use super::log::{self, Record};
 use super::manifest::Manifest;
 use super::stage::Rows;
 use super::{Store, Target};
@@ -21,14 +22,6 @@ pub struct Update {
     /// The old object stays reachable from refs: a fast-forward, or it was absent. False is always
     /// safe, and makes clones slower until upkeep has run.
     pub forward: bool,
-}
-
-/// What the log keeps of a push besides its refs.
-pub struct Record<'a> {
-    /// Seconds since 1970.
-    pub time: u64,
-    pub caller: &'a [u8],
-    pub options: &'a [Vec<u8>],
 }
 
 /// What one update changes.
@@ -156,7 +149,7 @@ fn try_commit(
     if !changes.iter().all(|change| change.update.forward) {
         manifest.loosen(record.time);
     }
-    let log = log_of(changes, record);
+    let log = log::write(changes.iter().map(|change| change.update), record);
     let mut logs = Vec::new();
     for row in log.chunks(ROW_MAX) {
         logs.push((keys::log(manifest.next_log, logs.len() as u32), row));
@@ -201,31 +194,4 @@ fn followed<'a>(store: &mut Store, changes: &'a [Change]) -> Option<&'a [u8]> {
     let prefix = keys::reference(b"refs/heads/");
     let has_branches = !store.host.scan(&prefix, &prefix, 1).is_empty();
     (!has_branches).then_some(&first.update.name)
-}
-
-/// The log record, as text: `time`, `caller`, `option` lines, then a line for each ref: old id, new
-/// id, name; an absent one is written as zeros.
-fn log_of(changes: &[Change], record: &Record) -> Vec<u8> {
-    let mut log = Vec::new();
-    let mut digits = [0; 20];
-    let line = |log: &mut Vec<u8>, parts: &[&[u8]]| {
-        parts.iter().for_each(|part| log.extend_from_slice(part));
-        log.push(b'\n');
-    };
-    line(&mut log, &[b"time ", super::decimal(record.time, &mut digits)]);
-    line(&mut log, &[b"caller ", record.caller]);
-    for option in record.options {
-        line(&mut log, &[b"option ", option]);
-    }
-    for change in changes {
-        let format = change
-            .update
-            .old
-            .or(change.update.new)
-            .map_or(crate::hash::Format::Sha1, |oid| oid.format());
-        let hex = |oid: Option<Oid>| oid.unwrap_or(Oid::zero(format)).to_hex();
-        let (old, new) = (hex(change.update.old), hex(change.update.new));
-        line(&mut log, &[&old, b" ", &new, b" ", &change.update.name]);
-    }
-    log
 }

@@ -34,6 +34,8 @@ keys! {
     ObjectMax "gitcell.maxObjectSize=0"
     ReadOnly "gitcell.readOnly=false"
     FsckObjects "receive.fsckObjects=true"
+    CertNonceSeed "receive.certNonceSeed="
+    CertNonceSlop "receive.certNonceSlop=0"
     InputMax "receive.maxInputSize=0"
     AdvertiseAtomic "receive.advertiseAtomic=true"
     AdvertiseOptions "receive.advertisePushOptions=true"

@@ -2,6 +2,7 @@
 
 pub mod band;
 pub mod caps;
+pub mod certificate;
 pub mod line;
 pub mod push;
 pub mod refname;

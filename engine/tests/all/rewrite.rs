@@ -6,10 +6,12 @@ use engine::error::Error;
 use engine::gc::Upkeep;
 use engine::memory::Memory;
 use engine::store::Store;
+use engine::store::log::Record;
 use engine::store::push::{self, Update};
 use engine::walk::Ask;
 
-const RECORD: push::Record = push::Record { time: 1, caller: b"me", options: &[] };
+const RECORD: Record =
+    Record { time: 1, caller: b"me", options: &[], certificate: b"", nonce: b"" };
 
 /// Upkeep at a time, which drops what was left so many seconds before.
 fn upkeep(host: &mut Memory, time: u64, age: u64) {

@@ -10,10 +10,12 @@ use engine::store::Store;
 use engine::store::check::{Check, Problem};
 use engine::store::export::{Export, Options};
 use engine::store::import::Import;
-use engine::store::push::{self, Record, Update};
+use engine::store::log::Record;
+use engine::store::push::{self, Update};
 use engine::walk::{Ask, Filter, Walk};
 
-const RECORD: Record = Record { time: 1, caller: b"me", options: &[] };
+const RECORD: Record =
+    Record { time: 1, caller: b"me", options: &[], certificate: b"", nonce: b"" };
 
 pub fn new_store() -> Memory {
     let mut host = Memory::default();

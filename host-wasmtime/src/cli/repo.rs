@@ -30,6 +30,16 @@ pub enum Repo {
         /// The branch, without `refs/heads/`
         branch: String,
     },
+    /// Tell of its pushes: who, when, which refs, options and certificates
+    Log {
+        name: Name,
+        /// Only of those behind this number
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+        /// Of so many at most
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<u64>,
+    },
     /// Show or change a repository's settings, which have git's names
     Config {
         name: Name,
@@ -77,6 +87,16 @@ impl Repo {
                 ask(common, &name, "POST", "/-/head", &query)
                     .with_context(|| format!("cannot set the default branch of {name}"))?;
                 println!("{name}: HEAD names {branch}");
+            }
+            Repo::Log { name, after, limit } => {
+                let mut query = String::new();
+                for (word, number) in [("after", after), ("limit", limit)] {
+                    query.extend(number.map(|number| format!("{word}={number}&")));
+                }
+                let cell = common.open()?;
+                let file = cell.find(&name)?.with_context(|| format!("no repository {name}"))?;
+                cell.ask_into(&file, "GET", "/-/log", &query, &mut std::io::stdout())
+                    .with_context(|| format!("cannot read the log of {name}"))?;
             }
             Repo::Config { name, key, value, add, unset } => {
                 let mut query = String::new();
