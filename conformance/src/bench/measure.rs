@@ -5,7 +5,7 @@ use crate::git::start;
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a host may take to write the last line of its log.
@@ -56,8 +56,10 @@ pub fn measure(server: &Server, path: &str, job: Job, with_cost: bool) -> Result
 fn in_row(commands: Vec<Command>) -> Result<Duration> {
     let begun = Instant::now();
     for mut command in commands {
-        let status = start(&mut command)?.wait()?;
-        ensure!(status.success(), "{command:?}: {status}");
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let output = command.spawn()?.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {said}", output.status);
     }
     Ok(begun.elapsed())
 }

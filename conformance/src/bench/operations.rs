@@ -54,7 +54,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { name: PUSH, is_for: with_objects, make: push },
     Operation { name: CLONE, is_for: with_objects, make: |stage| stage.clone(&[]) },
     Operation { name: FIRST_BYTE, is_for: with_objects, make: first_byte },
-    Operation { name: CROWD, is_for: with_objects, make: crowd },
+    Operation { name: CROWD, is_for: light, make: crowd },
     Operation { name: NOTHING_NEW, is_for: any, make: nothing_new },
     Operation { name: LS_REMOTE, is_for: any, make: ls_remote },
     Operation { name: SHALLOW, is_for: long, make: shallow },
@@ -73,6 +73,11 @@ fn any(_: &Shape) -> bool {
 
 fn with_objects(shape: &Shape) -> bool {
     shape.class != Class::Refs
+}
+
+/// Eight clients of more than this would take minutes.
+fn light(shape: &Shape) -> bool {
+    with_objects(shape) && shape.pack < 16 << 20
 }
 
 fn small(shape: &Shape) -> bool {

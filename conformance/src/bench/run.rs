@@ -38,26 +38,27 @@ pub fn run(
     let bar = ProgressBar::new(total as u64).with_style(ProgressStyle::with_template(
         "{elapsed_precise} {wide_bar} {pos}/{len} {msg}",
     )?);
-    let mut longest = [Duration::ZERO; 2];
+    // The longest round so far: without workers, and their part.
+    let (mut others, mut workers) = (Duration::ZERO, Duration::ZERO);
     for round in 0..plan.rounds {
-        let with_workers = usize::from(round < plan.workers && kinds.contains(&Kind::Workers));
         let start = Instant::now();
-        if round > 0 && begun.elapsed() + longest[with_workers] > plan.time {
+        let next = others + if round < plan.workers { workers } else { Duration::ZERO };
+        if round > 0 && begun.elapsed() + next > plan.time {
             bar.suspend(|| eprintln!("no time for round {} of {}", round + 1, plan.rounds));
             break;
         }
+        let mut own_workers = Duration::ZERO;
         let mut at = 0;
         for shape in shapes {
             let count = operations(shape).count();
             let own = &mut rows[at..at + count];
-            compare(plan, servers, shape, scratch, round, own, &bar)?;
+            own_workers += compare(plan, servers, shape, scratch, round, own, &bar)?;
             at += count;
             keep(&rows)?;
         }
         let took = start.elapsed();
-        longest[with_workers] = longest[with_workers].max(took);
-        // The first round without workers is no longer than one with them.
-        longest[0] = if longest[0].is_zero() { took } else { longest[0] };
+        workers = workers.max(own_workers);
+        others = others.max(took.saturating_sub(own_workers));
         bar.suspend(|| eprintln!("round {} of {}: {} s", round + 1, plan.rounds, took.as_secs()));
     }
     bar.finish_and_clear();
@@ -68,7 +69,8 @@ fn operations(shape: &Shape) -> impl Iterator<Item = &'static Operation> {
     OPERATIONS.iter().filter(|operation| (operation.is_for)(shape))
 }
 
-/// One round of all operations on one history. The order of the sides turns around each round.
+/// One round of all operations on one history: how long workers took of it. The order of the
+/// sides turns around each round.
 fn compare(
     plan: &Plan,
     servers: &[Server],
@@ -77,7 +79,8 @@ fn compare(
     round: usize,
     rows: &mut [Row],
     bar: &ProgressBar,
-) -> Result<()> {
+) -> Result<Duration> {
+    let mut of_workers = Duration::ZERO;
     let is_in = |server: &&Server| server.target.kind != Kind::Workers || round < plan.workers;
     let stages = servers.iter().filter(is_in).map(|server| Stage::new(server, shape, scratch));
     let mut stages = stages.collect::<Result<Vec<_>>>()?;
@@ -91,15 +94,19 @@ fn compare(
             let kind = stage.server.target.kind;
             let what = || format!("{}: {} on {kind:?}", shape.name, operation.name);
             bar.set_message(what());
+            let begun = Instant::now();
             let job = (operation.make)(stage).with_context(what)?;
             let sample = measure(stage.server, &stage.path, job, round == 0).with_context(what)?;
             row.sides[side].1.push(sample);
             stage.clear()?;
+            if kind == Kind::Workers {
+                of_workers += begun.elapsed();
+            }
         }
         bar.inc(1);
     }
     for stage in &stages {
         stage.remove()?;
     }
-    Ok(())
+    Ok(of_workers)
 }

@@ -6,8 +6,9 @@ use crate::http::send;
 use crate::target::{Kind, Target};
 use anyhow::{Result, ensure};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ChildStdin;
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 /// How often an object of workerd sends its counts, and some more.
@@ -38,7 +39,7 @@ pub enum Mark {
 pub struct Server {
     pub target: Target,
     clock: Clock,
-    /// Git's side lives as long as this is open.
+    /// Servers in groups of their own, which no interrupt reaches, live as long as this is open.
     _pipe: Option<ChildStdin>,
 }
 
@@ -47,7 +48,11 @@ impl Server {
         if kind != Kind::Git {
             let target = Target::start(kind, scratch)?;
             let clock = Clock::of(target.process())?;
-            return Ok(Server { target, clock, _pipe: None });
+            let pipe = match (kind, target.process()) {
+                (Kind::Workers, Some(group)) => Some(watch(group)?),
+                _ => None,
+            };
+            return Ok(Server { target, clock, _pipe: pipe });
         }
         let folder = scratch.join("git");
         let mut child = nginx::start(&folder)?;
@@ -137,6 +142,14 @@ impl Server {
             ..Cost::default()
         })
     }
+}
+
+/// Ends a process group when what is answered is closed, by an interrupt too.
+fn watch(group: u32) -> Result<ChildStdin> {
+    let mut watcher = Command::new("sh");
+    watcher.arg("-c").arg(format!("read word; kill -KILL -- -{group} 2>/dev/null"));
+    let mut child = watcher.stdin(Stdio::piped()).process_group(0).spawn()?;
+    Ok(child.stdin.take().expect("it is piped"))
 }
 
 fn field(line: &str, name: &str) -> u64 {

@@ -43,9 +43,7 @@ fn main() -> Result<()> {
     let plan = Plan { rounds, workers, time: Duration::from_secs(60 * minutes) };
     let word = words.next().unwrap_or_default();
     let out = std::env::var_os("OUT").filter(|out| !out.is_empty()).map(PathBuf::from);
-    let scratch = target_folder().join(format!("conformance/bench-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch)?;
-    let scratch = scratch.canonicalize()?;
+    let scratch = scratch()?;
     let shapes = shapes(&word)?;
     ensure!(!shapes.is_empty(), "no history is called {word}");
     let kinds = &KINDS[..if last == Kind::Workers { 3 } else { 2 }];
@@ -60,6 +58,23 @@ fn main() -> Result<()> {
     drop(servers);
     std::fs::remove_dir_all(&scratch)?;
     Ok(())
+}
+
+/// A folder of this run's own; those of runs that were interrupted are taken away.
+fn scratch() -> Result<PathBuf> {
+    let target = target_folder().join("conformance");
+    std::fs::create_dir_all(&target)?;
+    for entry in std::fs::read_dir(&target)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let old = name.strip_prefix("bench-");
+        if old.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let scratch = target.join(format!("bench-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch)?;
+    Ok(scratch.canonicalize()?)
 }
 
 fn number(name: &str, default: u64) -> Result<u64> {
