@@ -110,6 +110,8 @@ pub const SETTINGS_MAX: usize = 64 << 10;
 pub const WARNINGS_MAX: usize = 32 << 10;
 /// Bytes of a push certificate: some 8,000 refs.
 pub const CERTIFICATE_MAX: usize = 1 << 20;
+/// Damaged objects that a check looks for behind each ref.
+pub const SUSPECTS_MAX: usize = 1_000;
 /// Bytes of push options.
 pub const OPTIONS_MAX: usize = 64 << 10;
 

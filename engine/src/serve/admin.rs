@@ -1,11 +1,11 @@
 //! What a host asks for itself: creation, `HEAD`, settings, a check of everything, a bundle.
 
 use super::Progress;
+use super::audit::Audit;
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 use crate::host::Host;
 use crate::limits::{EMIT_MAX, PRUNE_SECONDS};
-use crate::store::check::{Check, Problem};
 use crate::store::export::{Export, Options};
 use crate::store::{Store, Target, log, settings};
 use crate::walk::{Ask, Walk};
@@ -45,10 +45,7 @@ pub enum Admin {
     Settings(Vec<u8>),
     /// The query's `key` shall be its `value`, with `add` beside what it is.
     Set(Vec<u8>),
-    Check {
-        check: Check,
-        problems: usize,
-    },
+    Check(Box<Audit>),
     Bundle(Box<Bundle>),
     /// The records of pushes behind that of the query's number `after`, at most `limit`.
     Log(log::Reader),
@@ -72,7 +69,7 @@ impl Admin {
             (b"POST", b"/-/head") => Admin::Head(query.to_vec()),
             (b"GET", b"/-/config") => Admin::Settings(query.to_vec()),
             (b"PUT" | b"POST", b"/-/config") => Admin::Set(query.to_vec()),
-            (b"GET", b"/-/fsck") => Admin::Check { check: Check::new(), problems: 0 },
+            (b"GET", b"/-/fsck") => Admin::Check(Box::new(Audit::new())),
             (b"GET", b"/-/bundle") => {
                 Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }
@@ -117,74 +114,12 @@ impl Admin {
                 store.set(&key, caps::query(query, b"value").as_deref(), is_added)?;
                 true
             }
-            Admin::Check { check, problems } => check_some(store, check, problems, out)?,
+            Admin::Check(audit) => audit.step(store, out)?,
             Admin::Bundle(bundle) => bundle.pump(store, out)?,
             Admin::Log(reader) => reader.step(store, out),
             Admin::Maintain(_) => true,
         };
         Ok(if is_over { Progress::Done } else { Progress::Busy })
-    }
-}
-
-/// A line for each problem; then `ok` or how many there are.
-fn check_some(
-    store: &mut Store,
-    check: &mut Check,
-    problems: &mut usize,
-    out: &mut Vec<u8>,
-) -> Result<bool> {
-    let is_over = check.step(store, &mut |problem| {
-        *problems += 1;
-        match problem {
-            Problem::Damaged(oid) => out.extend_from_slice(&[b"damaged ", &*oid.to_hex()].concat()),
-            Problem::Broken { from, to } => {
-                out.extend_from_slice(
-                    &[b"broken link from ", &*from.to_hex(), b" to ", &to.to_hex()].concat(),
-                );
-            }
-            Problem::Unreadable(_) => out.extend_from_slice(b"unreadable index of a pack"),
-        }
-        out.push(b'\n');
-    })?;
-    if !is_over {
-        return Ok(false);
-    }
-    check_refs(store, problems, out)?;
-    for _ in 0..store.damaged_pages() {
-        *problems += 1;
-        out.extend_from_slice(b"damaged row of a pack\n");
-    }
-    let mut digits = [0; 20];
-    out.extend_from_slice(crate::store::decimal(check.count, &mut digits));
-    out.extend_from_slice(b" objects are whole\n");
-    match *problems {
-        0 => out.extend_from_slice(b"ok\n"),
-        count => {
-            out.extend_from_slice(crate::store::decimal(count as u64, &mut digits));
-            out.extend_from_slice(b" problems\n");
-        }
-    }
-    Ok(true)
-}
-
-fn check_refs(store: &mut Store, problems: &mut usize, out: &mut Vec<u8>) -> Result<()> {
-    let mut after = Vec::new();
-    loop {
-        let refs = store.refs_found(b"", &after);
-        store.reload()?;
-        let Some(last) = refs.last() else { return Ok(()) };
-        after.clone_from(&last.0);
-        for (name, target) in &refs {
-            let text: &[u8] = match target {
-                Ok(Target::Direct { oid, .. }) if !matches!(store.find(oid), Ok(Some(_))) => {
-                    b"ref to a missing object "
-                }
-                Ok(_) => continue,
-                Err(_) => b"damaged ref ",
-            };
-            *problems += 1;
-            out.extend_from_slice(&[text, name, b"\n"].concat());
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod advert;
+mod audit;
 mod certificate;
 mod fetch;
 mod ls_refs;

@@ -144,3 +144,26 @@ fn the_check_names_what_is_damaged() {
     check(&last(b'i'), 20, "unreadable index of a pack");
     check(b"r/refs/heads/side", 3, "damaged ref refs/heads/side");
 }
+
+#[test]
+fn the_check_names_the_refs_that_lead_to_damage_and_no_other() {
+    let (host, _) = stored();
+    let packs = |part: u8| {
+        let is_it = move |key: &&Vec<u8>| key.starts_with(b"p/") && key[6] == part;
+        host.rows.keys().filter(is_it).cloned().collect::<Vec<_>>()
+    };
+    // The first pack holds the first of three commits, the last one the other branch.
+    let check = |key: &Vec<u8>, at: usize, expect: &[&str]| {
+        let mut damaged = host.clone();
+        damaged.rows.get_mut(key).expect("it is there")[at] ^= 1;
+        let found = fsck(&damaged);
+        let told = found.lines().filter_map(|line| line.strip_prefix("damage behind "));
+        assert_eq!(told.collect::<Vec<_>>(), expect, "{found}");
+    };
+    let data = packs(b'd');
+    let (first, last) = (&data[0], &data[data.len() - 1]);
+    check(first, 20, &[MAIN]);
+    check(last, 20, &[SIDE]);
+    check(last, host.rows[last].len() - 60, &[SIDE]);
+    check(&format!("r/{MAIN}").into_bytes(), 3, &[]);
+}
