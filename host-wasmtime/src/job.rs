@@ -79,6 +79,8 @@ pub fn log(
     done: Result<Report>,
 ) {
     let Request { id, method, path, caller, .. } = ask;
+    // The lines behind it are rules.
+    let caller = caller.lines().next().unwrap_or_default();
     let ms = begin.elapsed().as_millis() as u64;
     match done {
         Ok(Report { cost, cpu, memory }) => tracing::info!(

@@ -2,16 +2,22 @@
 //! by their fingerprints, so that a key that is removed is gone at once.
 
 use crate::names::{Bound, Name};
-use crate::tokens::{Grant, Kept, Refusal, Scope};
+use crate::rules::{Rules, Terms};
+use crate::tokens::{Grant, Kept, Refusal};
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, OptionalExtension};
+use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
+
+/// Bits of an RSA key; fewer are no longer safe.
+const RSA_MIN: u32 = 2048;
 
 /// A key as it is listed.
 pub struct Key {
     pub fingerprint: String,
     pub scope: String,
     pub repository: Option<String>,
+    pub rules: Rules,
     pub note: String,
     pub created: u64,
     pub expires: Option<u64>,
@@ -26,9 +32,14 @@ pub fn fingerprint(key: &PublicKey) -> String {
 pub fn read(line: &str) -> Result<PublicKey> {
     let key = PublicKey::from_openssh(line.trim())
         .context("this is no public key: give the file that ends in .pub")?;
+    let is_taken = match key.key_data() {
+        KeyData::Rsa(rsa) => rsa.key_size() >= RSA_MIN,
+        _ => matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. }),
+    };
     ensure!(
-        matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. }),
-        "keys of type {} are not taken: `ssh-keygen -t ed25519` makes one that is",
+        is_taken,
+        "keys of type {} are not taken, nor RSA ones of less than {RSA_MIN} bits: \
+         `ssh-keygen -t ed25519` makes one that is",
         key.algorithm()
     );
     Ok(key)
@@ -38,20 +49,20 @@ pub fn read(line: &str) -> Result<PublicKey> {
 pub fn add(
     connection: &Connection,
     key: &PublicKey,
-    scope: Scope,
-    repository: Option<&Bound>,
+    terms: &Terms,
     note: &str,
     now: u64,
-    age_max: Option<u64>,
 ) -> Result<String> {
     let fingerprint = fingerprint(key);
-    let expires = age_max.map(|age| now.saturating_add(age));
-    let repository = repository.map(Bound::to_string);
+    let expires = terms.ttl.map(|age| now.saturating_add(age));
+    let repository = terms.repo.as_ref().map(Bound::to_string);
+    let (scope, rules) = (terms.scope.name(), terms.rules.kept());
     connection
         .execute(
-            "INSERT OR REPLACE INTO keys (fingerprint, scope, repository, note, created, expires) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (&fingerprint, scope.name(), repository, note, now, expires),
+            "INSERT OR REPLACE INTO keys \
+             (fingerprint, scope, repository, note, created, expires, rules) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (&fingerprint, scope, repository, note, now, expires, rules),
         )
         .context("cannot keep the key")?;
     Ok(fingerprint)
@@ -60,7 +71,7 @@ pub fn add(
 /// All keys, oldest first.
 pub fn list(connection: &Connection) -> Result<Vec<Key>> {
     let mut statement = connection.prepare(
-        "SELECT fingerprint, scope, repository, note, created, expires FROM keys \
+        "SELECT fingerprint, scope, repository, note, created, expires, rules FROM keys \
          ORDER BY created, fingerprint",
     )?;
     let keys = statement.query_map([], |row| {
@@ -71,6 +82,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Key>> {
             note: row.get(3)?,
             created: row.get(4)?,
             expires: row.get(5)?,
+            rules: Rules::read(&row.get::<_, String>(6)?),
         })
     })?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
@@ -103,7 +115,7 @@ pub fn check(
 
 fn find(connection: &Connection, fingerprint: &str) -> Result<Option<Kept>> {
     let mut statement = connection.prepare_cached(
-        "SELECT scope, repository, note, expires FROM keys WHERE fingerprint = ?",
+        "SELECT scope, repository, note, expires, rules FROM keys WHERE fingerprint = ?",
     )?;
     let kept = statement.query_row([fingerprint], |row| {
         Ok(Kept {
@@ -112,6 +124,7 @@ fn find(connection: &Connection, fingerprint: &str) -> Result<Option<Kept>> {
             note: row.get(2)?,
             expires: row.get(3)?,
             is_revoked: false,
+            rules: Rules::read(&row.get::<_, String>(4)?),
         })
     });
     Ok(kept.optional()?)
@@ -121,6 +134,7 @@ fn find(connection: &Connection, fingerprint: &str) -> Result<Option<Kept>> {
 mod tests {
     use super::*;
     use crate::registry;
+    use crate::tokens::Scope;
 
     const LINE: &str = "ssh-ed25519 \
         AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@here\n";
@@ -130,8 +144,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let db = registry::open(folder.path()).expect("open");
         let key = read(LINE).expect("a key");
-        let bound = "a/*".parse().expect("a bound");
-        let id = add(&db, &key, Scope::Write, Some(&bound), "ci", 1000, Some(10)).expect("add");
+        let repo = Some("a/*".parse().expect("a bound"));
+        let terms = Terms { scope: Scope::Write, ttl: Some(10), repo, rules: Rules::default() };
+        let id = add(&db, &key, &terms, "ci", 1000).expect("add");
         let verdict = |name: &str, now| {
             let name = name.parse().expect("a name");
             check(&db, &id, &name, now).expect("check").map(|grant| grant.scope)

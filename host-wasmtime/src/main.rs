@@ -11,6 +11,7 @@ mod job;
 mod keys;
 mod names;
 mod registry;
+mod rules;
 mod run;
 mod server;
 mod ssh;

@@ -25,7 +25,8 @@ const SCHEMA: &str = "
         note TEXT NOT NULL,
         created INTEGER NOT NULL,
         expires INTEGER,
-        revoked INTEGER
+        revoked INTEGER,
+        rules TEXT NOT NULL DEFAULT ''
     );
     CREATE TABLE IF NOT EXISTS keys (
         fingerprint TEXT PRIMARY KEY,
@@ -33,8 +34,12 @@ const SCHEMA: &str = "
         repository TEXT,
         note TEXT NOT NULL,
         created INTEGER NOT NULL,
-        expires INTEGER
+        expires INTEGER,
+        rules TEXT NOT NULL DEFAULT ''
     );";
+/// What later versions added.
+const ADDED: &[(&str, &str)] =
+    &[("tokens", "rules TEXT NOT NULL DEFAULT ''"), ("keys", "rules TEXT NOT NULL DEFAULT ''")];
 
 /// Opens the data folder's own database, which is made if there is none.
 pub fn open(data: &Path) -> Result<Connection> {
@@ -53,6 +58,12 @@ pub fn open(data: &Path) -> Result<Connection> {
         .with_context(context)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch(SCHEMA).with_context(context)?;
+    for (table, column) in ADDED {
+        let name = column.split(' ').next().unwrap_or_default();
+        if !connection.column_exists(None, *table, name)? {
+            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+        }
+    }
     Ok(connection)
 }
 

@@ -2,6 +2,7 @@
 //! is kept, in `gitcell.db`; a token itself is seen once, by whoever made it. Knows no HTTP.
 
 use crate::names::{Bound, Name};
+use crate::rules::{Rules, Terms};
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -32,6 +33,7 @@ pub struct Token {
     pub id: String,
     pub scope: String,
     pub repository: Option<String>,
+    pub rules: Rules,
     pub note: String,
     pub created: u64,
     pub expires: Option<u64>,
@@ -42,7 +44,8 @@ pub struct Token {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Grant {
     pub scope: Scope,
-    /// For the log of pushes: the token's id and note, never the token.
+    /// For the log of pushes: the token's id and note, never the token. Further lines bind what may
+    /// be pushed (`abi.wit`).
     pub caller: String,
 }
 
@@ -67,22 +70,17 @@ impl Refusal {
 }
 
 /// Makes a token and gives its text, which is kept nowhere.
-pub fn create(
-    connection: &Connection,
-    scope: Scope,
-    repository: Option<&Bound>,
-    note: &str,
-    now: u64,
-    age_max: Option<u64>,
-) -> Result<String> {
+pub fn create(connection: &Connection, terms: &Terms, note: &str, now: u64) -> Result<String> {
     let (id, secret) = (random::<ID_BYTES>()?, random::<SECRET_BYTES>()?);
     let text = format!("{PREFIX}{id}_{secret}");
-    let expires = age_max.map(|age| now.saturating_add(age));
+    let expires = terms.ttl.map(|age| now.saturating_add(age));
+    let (scope, rules) = (terms.scope.name(), terms.rules.kept());
+    let repository = terms.repo.as_ref().map(Bound::to_string);
     connection
         .execute(
-            "INSERT INTO tokens (id, hash, scope, repository, note, created, expires) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            (&id, hash(&text), scope.name(), repository.map(Bound::to_string), note, now, expires),
+            "INSERT INTO tokens (id, hash, scope, repository, note, created, expires, rules) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (&id, hash(&text), scope, repository, note, now, expires, rules),
         )
         .context("cannot keep the token")?;
     Ok(text)
@@ -91,8 +89,8 @@ pub fn create(
 /// All tokens, oldest first.
 pub fn list(connection: &Connection) -> Result<Vec<Token>> {
     let mut statement = connection.prepare(
-        "SELECT id, scope, repository, note, created, expires, revoked IS NOT NULL FROM tokens \
-         ORDER BY created, id",
+        "SELECT id, scope, repository, note, created, expires, revoked IS NOT NULL, rules \
+         FROM tokens ORDER BY created, id",
     )?;
     let tokens = statement.query_map([], |row| {
         Ok(Token {
@@ -103,6 +101,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Token>> {
             created: row.get(4)?,
             expires: row.get(5)?,
             revoked: row.get(6)?,
+            rules: Rules::read(&row.get::<_, String>(7)?),
         })
     })?;
     Ok(tokens.collect::<rusqlite::Result<_>>()?)
@@ -129,7 +128,7 @@ pub fn check(
     };
     let found = connection
         .prepare_cached(
-            "SELECT hash, scope, repository, note, expires, revoked FROM tokens WHERE id = ?",
+            "SELECT hash, scope, repository, note, expires, revoked, rules FROM tokens WHERE id = ?",
         )?
         .query_row([id], |row| {
             let hash: [u8; 32] = row.get(0)?;
@@ -139,6 +138,7 @@ pub fn check(
                 note: row.get(3)?,
                 expires: row.get(4)?,
                 is_revoked: row.get::<_, Option<u64>>(5)?.is_some(),
+                rules: Rules::read(&row.get::<_, String>(6)?),
             };
             Ok((hash, kept))
         })
@@ -158,6 +158,7 @@ pub struct Kept {
     pub note: String,
     pub expires: Option<u64>,
     pub is_revoked: bool,
+    pub rules: Rules,
 }
 
 impl Kept {
@@ -174,7 +175,8 @@ impl Kept {
             return Err(Refusal::Foreign);
         }
         let scope = if self.scope == Scope::Write.name() { Scope::Write } else { Scope::Read };
-        let caller = if self.note.is_empty() { id.into() } else { format!("{id} {}", self.note) };
+        let who = format!("{id} {}", self.note);
+        let caller = who.trim_end().to_string() + &self.rules.lines();
         Ok(Grant { scope, caller })
     }
 }
@@ -206,14 +208,15 @@ mod tests {
         let db = registry::open(folder.path()).expect("open");
         let demo: Bound = "a/demo".parse().expect("a name");
         let make = |scope, repository, age| {
-            create(&db, scope, repository, "ci", 1000, age).expect("create")
+            let terms = Terms { scope, ttl: age, repo: repository, rules: Rules::default() };
+            create(&db, &terms, "ci", 1000).expect("create")
         };
         let check = |token: &str, repository: &str, now, expect: Result<Scope, Refusal>| {
             let name = repository.parse().expect("a name");
             let verdict = check(&db, token, &name, now).expect("check");
             assert_eq!(verdict.map(|grant| grant.scope), expect, "{token} {repository} {now}");
         };
-        let (all, bound) = (make(Scope::Write, None, None), make(Scope::Read, Some(&demo), None));
+        let (all, bound) = (make(Scope::Write, None, None), make(Scope::Read, Some(demo), None));
         let short = make(Scope::Read, None, Some(10));
         check(&all, "a/demo", 9999, Ok(Scope::Write));
         check(&bound, "a/demo", 9999, Ok(Scope::Read));
@@ -230,7 +233,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let db = registry::open(folder.path()).expect("open");
         let demo: Name = "a/demo".parse().expect("a name");
-        let token = create(&db, Scope::Read, None, "", 0, None).expect("create");
+        let terms = Terms { scope: Scope::Read, ttl: None, repo: None, rules: Rules::default() };
+        let token = create(&db, &terms, "", 0).expect("create");
         let (head, last) = token.split_at(token.len() - 1);
         let other = format!("{head}{}", if last == "0" { "1" } else { "0" });
         for text in ["", "x", PREFIX, &other, head, "gitcell_00000000_", "gitcell_é_é"] {

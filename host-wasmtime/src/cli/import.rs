@@ -5,6 +5,7 @@ use super::{Common, progress, serve};
 use crate::cell::{Cell, Limits, now};
 use crate::gate::Gate;
 use crate::names::{Bound, Name};
+use crate::rules::{Rules, Terms};
 use crate::server::Server;
 use crate::tokens::{self, Scope};
 use anyhow::{Context, Result, bail, ensure};
@@ -82,8 +83,9 @@ impl Import {
             return Ok(());
         }
         let token = {
-            let (bound, day) = (Bound::from(&self.name), Some(86_400));
-            tokens::create(&cell.registry(), Scope::Write, Some(&bound), "import", now(), day)?
+            let (repo, ttl) = (Some(Bound::from(&self.name)), Some(86_400));
+            let terms = Terms { scope: Scope::Write, ttl, repo, rules: Rules::default() };
+            tokens::create(&cell.registry(), &terms, "import", now())?
         };
         let done = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;

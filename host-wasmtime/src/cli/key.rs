@@ -1,12 +1,11 @@
 //! `gitcell key`.
 
 use super::Common;
-use super::token::{age, check, seconds, state};
+use super::token::{age, bounds, check, state};
 use crate::cell::now;
 use crate::keys;
-use crate::names::Bound;
 use crate::registry;
-use crate::tokens::Scope;
+use crate::rules::Terms;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use std::io::Read;
@@ -14,19 +13,12 @@ use std::path::{Path, PathBuf};
 
 #[derive(Subcommand)]
 pub enum Key {
-    /// Let a public key in (ed25519 or ecdsa), at once
+    /// Let a public key in (ed25519, ecdsa, or RSA of 2048 bits and more), at once
     Add {
         /// The public key's file, such as ~/.ssh/id_ed25519.pub; - reads it from standard input
         file: PathBuf,
-        /// What it allows: read (clone, fetch) or write (push, too)
-        #[arg(long, default_value = "read")]
-        scope: Scope,
-        /// How long it is valid: 90s, 15m, 12h, 30d; without it, until it is removed
-        #[arg(long, value_name = "TIME", value_parser = seconds)]
-        ttl: Option<u64>,
-        /// The only repository that it opens, or NAMESPACE/*; without it, all of them
-        #[arg(long, value_name = "NAMESPACE/NAME")]
-        repo: Option<Bound>,
+        #[command(flatten)]
+        terms: Terms,
         /// What it is for: shown in lists, and recorded with pushes; without it, the key's comment
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
@@ -41,11 +33,11 @@ impl Key {
     pub fn run(self, common: &Common) -> Result<()> {
         let db = registry::open(&common.data)?;
         match self {
-            Key::Add { file, scope, ttl, repo, note } => {
+            Key::Add { file, terms, note } => {
                 let key = keys::read(&text(&file)?)?;
                 let note = note.unwrap_or_else(|| key.comment().as_str_lossy().into());
-                check(&db, &note, repo.as_ref())?;
-                println!("{}", keys::add(&db, &key, scope, repo.as_ref(), &note, now(), ttl)?);
+                check(&db, &note, &terms)?;
+                println!("{}", keys::add(&db, &key, &terms, &note, now())?);
             }
             Key::List => {
                 for key in keys::list(&db)? {
@@ -75,7 +67,8 @@ fn text(file: &Path) -> Result<String> {
 fn line(key: &keys::Key, now: u64) -> String {
     let repository = key.repository.as_deref().unwrap_or("all repositories");
     let (state, made) = (state(key.expires, now), age(now.saturating_sub(key.created)));
-    let keys::Key { fingerprint, scope, note, .. } = key;
-    let text = format!("{fingerprint}  {scope:5}  {repository}  {state}  made {made} ago  {note}");
+    let (bounds, keys::Key { fingerprint, scope, note, .. }) =
+        (bounds(repository, &key.rules), key);
+    let text = format!("{fingerprint}  {scope:5}  {bounds}  {state}  made {made} ago  {note}");
     text.trim_end().into()
 }

@@ -32,13 +32,14 @@ struct Cli {
 
 const SESSION: &str = "\
 A first session:
-  gitcell serve                          # prints a token and a clone URL
+  gitcell serve                          # prints a token and a line that clones with it
   gitcell repo create alice/notes        # in another terminal, while it serves
   gitcell token create --scope write --repo alice/notes --ttl 30d
-  git clone http://git:TOKEN@127.0.0.1:8080/alice/notes.git
+  git clone http://git@127.0.0.1:8080/alice/notes.git
 
 Repositories are at /NAMESPACE/NAME.git and at /git/NAMESPACE/NAME.git. git asks for a user name,
-which may be any, and for a password, which is a token. Tokens travel as they are: beyond this
+which may be any, and for a password, which is a token; programs send it as the header
+`Authorization: Bearer TOKEN`. Tokens travel as they are: beyond this
 machine, put a TLS proxy in front of the server, or serve SSH:
 
   gitcell key add ~/.ssh/id_ed25519.pub --scope write

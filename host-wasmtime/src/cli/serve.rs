@@ -4,6 +4,7 @@ use super::Common;
 use crate::cell::{Cell, Limits, now};
 use crate::gate::Gate;
 use crate::registry;
+use crate::rules::{Rules, Terms};
 use crate::server::Server;
 use crate::ssh;
 use crate::tokens::{self, Scope};
@@ -133,10 +134,14 @@ impl Serve {
             println!("  git clone http://{address}/NAMESPACE/NAME.git");
             return Ok(());
         }
-        let token = tokens::create(&cell.registry(), Scope::Write, None, "first", now(), None)?;
+        let rules = Rules::default();
+        let terms = Terms { scope: Scope::Write, ttl: None, repo: None, rules };
+        let token = tokens::create(&cell.registry(), &terms, "first", now())?;
         println!("a first token, for reading and writing everything; it is shown only now:\n");
         println!("  {token}\n");
-        println!("  git clone http://git:{token}@{address}/{FIRST}.git");
+        // As a header for this server alone: in a URL it would be seen in logs and error messages.
+        let header = format!("http.http://{address}/.extraHeader=Authorization: Bearer {token}");
+        println!("  git clone -c '{header}' http://{address}/{FIRST}.git");
         Ok(())
     }
 }

@@ -7,12 +7,13 @@ use crate::keys;
 use crate::server::Server;
 use anyhow::{Context, Result};
 use russh::keys::ssh_key::{LineEnding, private::Ed25519Keypair};
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
     run_stream,
 };
-use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet};
+use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet, Preferred};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -34,6 +35,15 @@ const ALIVE: Duration = Duration::from_secs(30);
 const REJECTION: Duration = Duration::from_millis(300);
 /// The host's own key, made at the first start.
 const HOST_KEY: &str = "ssh_host_ed25519_key";
+/// How clients may sign: an RSA key never with SHA-1.
+const SIGNATURES: &[Algorithm] = &[
+    Algorithm::Ed25519,
+    Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+    Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
+    Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
+    Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+    Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+];
 
 /// A listener, and the key that it shows.
 pub struct Ssh {
@@ -67,6 +77,7 @@ impl Ssh {
         let config = Arc::new(Config {
             methods: MethodSet::from(methods),
             keys: vec![self.key],
+            preferred: Preferred { key: Cow::Borrowed(SIGNATURES), ..Preferred::default() },
             auth_rejection_time: REJECTION,
             auth_rejection_time_initial: Some(Duration::ZERO),
             inactivity_timeout: None,
@@ -146,9 +157,12 @@ struct Client {
 }
 
 impl Client {
-    fn judge(&self, key: &PublicKey) -> Auth {
+    fn judge(&self, key: &PublicKey, algorithm: &Algorithm) -> Auth {
         if self.server.gate == Gate::Open {
             return Auth::Accept;
+        }
+        if !SIGNATURES.contains(algorithm) {
+            return Auth::reject();
         }
         match keys::is_known(&self.server.cell.registry(), &keys::fingerprint(key)) {
             Ok(true) => Auth::Accept,
@@ -173,7 +187,7 @@ impl Handler for Client {
         _user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, russh::Error> {
-        Ok(self.judge(offer.public_key))
+        Ok(self.judge(offer.public_key, offer.algorithm))
     }
 
     async fn auth_publickey(
@@ -182,7 +196,7 @@ impl Handler for Client {
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, russh::Error> {
         self.key = Some(keys::fingerprint(key.public_key));
-        Ok(self.judge(key.public_key))
+        Ok(self.judge(key.public_key, key.algorithm))
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), russh::Error> {

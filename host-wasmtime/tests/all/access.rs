@@ -11,9 +11,9 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn the_first_start_prints_a_token_that_opens_the_repository_it_made() {
     let server = Server::start(&[]);
-    let (_, rest) = server.greeting.split_once("git clone http://git:").expect("a URL");
-    let (token, url) = rest.trim().split_once('@').expect("a token in it");
-    assert_eq!(url, format!("{}/demo/hello.git", server.address));
+    let (_, rest) = server.greeting.split_once("Authorization: Bearer ").expect("a header");
+    let (token, url) = rest.trim().split_once("' ").expect("a token in it");
+    assert_eq!(url, format!("http://{}/demo/hello.git", server.address));
     assert_eq!(server.get(PATH, token).status, 200);
     assert!(!server.log().contains(token));
     let (_, folder) = server.stop();
