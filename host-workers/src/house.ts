@@ -60,13 +60,21 @@ export async function house(request: Request, env: Env, path: string): Promise<R
   }
 }
 
-async function createToken(env: Env, { repository, scope, ttl }: Json): Promise<Response> {
+async function createToken(env: Env, ask: Json): Promise<Response> {
+  const { repository, scope, ttl, refs = [], no_force: noForce = false } = ask;
   if (scope !== "read" && scope !== "write") return refusal(400, "a scope is read or write");
   if (typeof ttl !== "number" || ttl < tokens.TTL_MIN || ttl > tokens.TTL_MAX) {
     return refusal(400, `a ttl is ${tokens.TTL_MIN} to ${tokens.TTL_MAX} seconds`);
   }
+  if (!tokens.areRules(refs, noForce)) {
+    return refusal(400, "refs is a list of patterns such as refs/heads/a/*, no_force true or false");
+  }
+  if (scope === "read" && (noForce === true || (refs as unknown[]).length > 0)) {
+    return refusal(400, "refs and no_force bind pushes: they need the scope write");
+  }
   const now = Math.floor(Date.now() / 1000);
-  const made = await tokens.create(env, named(repository), scope, Math.floor(ttl), now);
+  const rules = { refs, noForce } as tokens.Rules;
+  const made = await tokens.create(env, named(repository), scope, Math.floor(ttl), now, rules);
   return Response.json(made, { status: 201 });
 }
 

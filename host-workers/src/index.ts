@@ -33,7 +33,8 @@ async function answer(request: Request, env: Env, id: string): Promise<Response>
   const refused = refuse(request, found, grant.scope === "admin");
   if (refused) return refused;
   const creates = isOpen(env, request) && isPush(request, found.inside);
-  const call: Call = { ...found, access: ACCESS[grant.scope], caller: grant.caller, id, creates };
+  const { caller, rules } = grant;
+  const call: Call = { ...found, access: ACCESS[grant.scope], caller, rules, id, creates };
   const headers = new Headers(request.headers);
   headers.set(CALL, JSON.stringify(call));
   const stub = env.REPOSITORY.getByName(found.repository);

@@ -20,6 +20,8 @@ export interface Call {
   readonly inside: string;
   readonly access: number;
   readonly caller: string;
+  // What binds the caller's pushes.
+  readonly rules: string;
   readonly id: string;
   // Whether a first push makes the repository.
   readonly creates: boolean;
@@ -151,7 +153,7 @@ export class Repository extends DurableObject<Env> {
       headers,
       time: seconds(),
       id: call.id,
-      caller: call.caller,
+      caller: call.caller + call.rules,
       access: call.access,
       sizeMax: number(this.env.SIZE_MAX, SIZE_MAX) + (this.tier?.bytes ?? 0),
     };

@@ -7,10 +7,20 @@ export type Scope = "read" | "write";
 export const TTL_MIN = 60;
 export const TTL_MAX = 365 * 24 * 3600;
 
+const PATTERN = /^refs\/[^\s*?[\\^~:]*\*?$/;
+const PATTERN_MAX = 200;
+const PATTERNS_MAX = 20;
 const FORM = /^art_v1_[0-9a-f]{40}\?expires=(\d{1,15})$/;
 const ID_SIZE = 16;
 
-interface Kept {
+// What binds a caller's pushes beside the scope: which refs, and whether history may be lost. The
+// engine enforces it.
+export interface Rules {
+  readonly refs?: readonly string[];
+  readonly noForce?: boolean;
+}
+
+interface Kept extends Rules {
   readonly hash: string;
   readonly repository: string;
   readonly scope: Scope;
@@ -22,6 +32,8 @@ export interface Grant {
   readonly scope: Scope | "admin";
   // For the log of pushes: the token's id, never the token.
   readonly caller: string;
+  // Lines that bind what may be pushed (`abi.wit`), each begun by a line's end.
+  readonly rules: string;
 }
 
 // Why a caller is not let in.
@@ -38,12 +50,13 @@ export async function create(
   scope: Scope,
   ttl: number,
   now: number,
+  rules: Rules = {},
 ): Promise<{ token: string; id: string; expires: number }> {
   const secret = hex(crypto.getRandomValues(new Uint8Array(20)));
   const expires = now + ttl;
   const token = `art_v1_${secret}?expires=${expires}`;
   const hash = await hashOf(token);
-  const kept: Kept = { hash, repository, scope, expires };
+  const kept: Kept = { hash, repository, scope, expires, ...rules };
   await env.TOKENS.put(key(hash), JSON.stringify(kept), { expiration: expires });
   return { token, id: idOf(hash), expires };
 }
@@ -64,12 +77,12 @@ export async function check(
   repository: string,
   now: number,
 ): Promise<Verdict> {
-  if (isOpen(env, request)) return { scope: "admin", caller: "" };
+  if (isOpen(env, request)) return { scope: "admin", caller: "", rules: "" };
   const token = credential(request.headers.get("authorization"));
   if (token === undefined) {
     return { status: 401, text: "a token is needed: any user name, and the token as password" };
   }
-  if (await isAdmin(env, token)) return { scope: "admin", caller: "admin" };
+  if (await isAdmin(env, token)) return { scope: "admin", caller: "admin", rules: "" };
   const expires = FORM.exec(token)?.[1];
   if (!expires) return { status: 403, text: "this token is not known here" };
   return judge(await find(env, token), repository, Number(expires), now);
@@ -88,7 +101,22 @@ function judge(
   if (kept.repository !== repository) {
     return { status: 403, text: "this token is for another repository" };
   }
-  return { scope: kept.scope, caller: idOf(kept.hash) };
+  return { scope: kept.scope, caller: idOf(kept.hash), rules: lines(kept) };
+}
+
+// Whether these are rules: patterns are refs' names, or their start and `*`.
+export function areRules(refs: unknown, noForce: unknown): boolean {
+  const isPattern = (text: unknown) =>
+    typeof text === "string" && text.length <= PATTERN_MAX && PATTERN.test(text);
+  const areRefs = Array.isArray(refs) && refs.length <= PATTERNS_MAX && refs.every(isPattern);
+  return areRefs && typeof noForce === "boolean";
+}
+
+function lines({ refs = [], noForce = false }: Rules): string {
+  const only = refs.length > 0 ? ["denyWrite=*"] : [];
+  const kept = noForce ? ["denyForce=*", "denyDelete=*"] : [];
+  const all = [...only, ...refs.map((pattern) => `denyWrite=!${pattern}`), ...kept];
+  return all.map((line) => `\ngitcell.${line}`).join("");
 }
 
 // Whether all is open: by its setting, and on this machine only.

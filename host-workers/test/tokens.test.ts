@@ -63,6 +63,30 @@ describe("tokens", () => {
     expect((await refs("t/tokens", headers)).status).toBe(403);
   });
 
+  it("may be bound to refs, and to never lose history", async () => {
+    await create("t/bound");
+    const ask = (more: object) =>
+      SELF.fetch("http://gitcell/-/tokens", {
+        method: "POST",
+        headers: ADMIN,
+        body: JSON.stringify({ repository: "t/bound", scope: "write", ttl: 60, ...more }),
+      });
+    for (const bad of [{ refs: "refs/a" }, { refs: ["main"] }, { refs: ["!refs/a"] }, { no_force: 1 },
+      { refs: ["refs/a\nb"] }, { scope: "read", no_force: true }]) {
+      expect((await ask(bad)).status, JSON.stringify(bad)).toBe(400);
+    }
+    const made = await ask({ refs: ["refs/heads/agent/*"], no_force: true });
+    const { token } = await made.json<{ token: string }>();
+    const headers = { authorization: `Bearer ${token}` };
+    const [one, two] = [await pack(new Uint8Array(9), "one"), await pack(new Uint8Array(9), "two")];
+    const check = async (old: string, packed: typeof one, name: string, expected: string) =>
+      expect((await push("t/bound", pushBody(old, packed, name), headers)).text).toContain(expected);
+    await check(ZERO, one, "refs/heads/main", "ng refs/heads/main this ref is not to be written");
+    await check(ZERO, one, "refs/heads/agent/a", "ok refs/heads/agent/a");
+    await check(one.tip, two, "refs/heads/agent/a", "ng refs/heads/agent/a non-fast-forward");
+    expect((await refs("t/bound", headers)).status).toBe(200);
+  });
+
   it("are made by the admin alone, within the limits", async () => {
     const ask = (headers: HeadersInit, ttl: number) =>
       SELF.fetch("http://gitcell/-/tokens", {
