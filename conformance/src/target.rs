@@ -248,7 +248,7 @@ impl Drop for Target {
 }
 
 /// The release build, or what `GITCELL` names.
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     let built = crate::target_folder().join("release/gitcell");
     let path = std::env::var_os("GITCELL").map_or(built, PathBuf::from);
     path.canonicalize().with_context(|| {
@@ -257,8 +257,14 @@ fn binary() -> Result<PathBuf> {
 }
 
 fn start_native(folder: &Path, listen: &str) -> Result<(SocketAddr, Option<Child>)> {
+    let (address, child) = start_server(folder, &["--open", "--listen", listen])?;
+    Ok((address, Some(child)))
+}
+
+/// `gitcell serve WORDS` with its data and its log in `folder`: where it listens.
+pub fn start_server(folder: &Path, words: &[&str]) -> Result<(SocketAddr, Child)> {
     let mut command = Command::new(binary()?);
-    command.args(["serve", "--open", "--listen", listen, "--data"]).arg(folder.join("data"));
+    command.arg("serve").args(words).arg("--data").arg(folder.join("data"));
     if let Some(engine) = std::env::var_os("GITCELL_ENGINE") {
         command.arg("--engine").arg(engine);
     }
@@ -271,7 +277,7 @@ fn start_native(folder: &Path, listen: &str) -> Result<(SocketAddr, Option<Child
     let address = address.trim().parse()?;
     // What it prints later must not fill the pipe.
     std::thread::spawn(move || lines.for_each(drop));
-    Ok((address, Some(child)))
+    Ok((address, child))
 }
 
 fn start_workers(folder: &Path) -> Result<(SocketAddr, Option<Child>)> {

@@ -8,6 +8,7 @@ mod day;
 mod peers;
 mod signed;
 mod sizes;
+mod ssh;
 mod ways;
 
 use crate::fixture::Fixtures;
@@ -62,6 +63,7 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/many-haves-v0", run: |trip| day::many_haves(trip, "0") },
     Journey { name: "journey/many-haves-v2", run: |trip| day::many_haves(trip, "2") },
     Journey { name: "journey/chunked-push", run: day::chunked_push },
+    Journey { name: "journey/ssh", run: ssh::ssh },
     Journey { name: "journey/ways/partial", run: ways::partial },
     Journey { name: "journey/ways/push", run: ways::push },
     Journey { name: "journey/ways/fetch", run: ways::fetch },
