@@ -18,8 +18,8 @@ pub enum Job {
     InRow(Vec<Command>),
     /// All at once; the figures are of all together.
     AtOnce(Vec<Command>),
-    /// A clone's request by hand, up to the first byte of its pack: the path and the wanted id.
-    FirstByte(String, String),
+    /// A clone's request by hand, up to the first byte of its pack: the path and the wanted ids.
+    FirstByte(String, Vec<String>),
 }
 
 /// One side's figures of one round.
@@ -44,7 +44,7 @@ pub fn measure(server: &Server, path: &str, job: Job, with_cost: bool) -> Result
             }
             (1, begun.elapsed())
         }
-        Job::FirstByte(path, want) => (1, first_byte(server, &path, &want)?),
+        Job::FirstByte(path, wants) => (1, first_byte(server, &path, &wants)?),
     };
     std::thread::sleep(SETTLE);
     let cpu = server.cpu()?.saturating_sub(cpu);
@@ -76,10 +76,11 @@ fn divide(cost: Cost, count: u64) -> Cost {
 }
 
 /// From a clone's request to the first byte of the pack.
-fn first_byte(server: &Server, path: &str, want: &str) -> Result<Duration> {
+fn first_byte(server: &Server, path: &str, wants: &[String]) -> Result<Duration> {
+    let wants: String = wants.iter().map(|want| format!("0032want {want}\n")).collect();
     let body = format!(
         "0011command=fetch0016object-format=sha10001000fno-progress000dofs-delta\
-         0032want {want}\n0009done\n0000"
+         {wants}0009done\n0000"
     );
     let head = format!(
         "POST {path}/git-upload-pack HTTP/1.1\r\nHost: {}\r\nGit-Protocol: version=2\r\n\

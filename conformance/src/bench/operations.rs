@@ -52,7 +52,7 @@ pub const FORCED: &str = "clone after a forced push";
 /// after a push. Git's has no such thing by default.
 pub const OPERATIONS: &[Operation] = &[
     Operation { name: PUSH, is_for: with_objects, make: push },
-    Operation { name: CLONE, is_for: with_objects, make: |stage| stage.clone(&[]) },
+    Operation { name: CLONE, is_for: with_objects, make: whole },
     Operation { name: FIRST_BYTE, is_for: with_objects, make: first_byte },
     Operation { name: CROWD, is_for: light, make: crowd },
     Operation { name: NOTHING_NEW, is_for: any, make: nothing_new },
@@ -190,8 +190,22 @@ fn push(stage: &mut Stage) -> Result<Job> {
     Ok(Job::OneByOne(vec![stage.push_words(&["main"])]))
 }
 
+/// The other branches come first, so that whatever upkeep comes is of them too.
+fn whole(stage: &mut Stage) -> Result<Job> {
+    if branched(stage.shape) {
+        run(stage.push_words(&["refs/part/*:refs/heads/part/*"]))?;
+    }
+    stage.clone(&[])
+}
+
+/// All that a clone would want.
 fn first_byte(stage: &mut Stage) -> Result<Job> {
-    Ok(Job::FirstByte(stage.path.clone(), text(&stage.shape.folder, &["rev-parse", "main"])?))
+    let words = ["for-each-ref", "--format=%(objectname)", "refs/heads/main", "refs/part"];
+    let list = text(&stage.shape.folder, &words)?;
+    let mut wants: Vec<String> = list.lines().map(str::to_string).collect();
+    wants.sort();
+    wants.dedup();
+    Ok(Job::FirstByte(stage.path.clone(), wants))
 }
 
 fn crowd(stage: &mut Stage) -> Result<Job> {
@@ -235,7 +249,6 @@ fn copy(stage: &Stage, from: &Path) -> Result<PathBuf> {
 }
 
 fn one_branch(stage: &mut Stage) -> Result<Job> {
-    run(stage.push_words(&["refs/part/*:refs/heads/part/*"]))?;
     stage.upkeep()?;
     stage.clone(&["--single-branch", "--branch=part/50"])
 }
