@@ -98,6 +98,8 @@ pub const LINES_MAX: usize = 250_000;
 /// Haves of a client that are kept, and its wants.
 pub const HAVES_MAX: usize = 50_000;
 pub const WANTS_MAX: usize = 150_000;
+/// Bytes of a list of patterns that a client names for a filter.
+pub const PATTERNS_MAX: u64 = 256 << 10;
 /// Prefixes that `ls-refs` looks for one by one.
 pub const PREFIXES_MAX: usize = 1_000;
 /// Bytes of packs that a push merges before it ends; more is left to upkeep.

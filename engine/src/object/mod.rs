@@ -3,6 +3,7 @@
 
 pub mod check;
 mod commit;
+pub mod pattern;
 mod tag;
 mod tree;
 

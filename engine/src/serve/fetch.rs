@@ -4,7 +4,8 @@ use super::sender::Sender;
 use super::{Service, admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
-use crate::limits::{HAVES_MAX, WANTS_MAX};
+use crate::limits::{HAVES_MAX, PATTERNS_MAX, WANTS_MAX};
+use crate::object::{self, Entry, Kind};
 use crate::sort;
 use crate::store::settings::{self, Key, Offer};
 use crate::store::{Store, Target};
@@ -144,13 +145,15 @@ impl Fetch {
                     return Ok(None);
                 }
             },
-            _ if word == b"filter" && store.is_set(Key::AllowFilter) => match Filter::read(rest) {
-                Ok(filter) => self.filter = Some(filter),
-                Err(_) => {
-                    write_error(out, &[b"upload-pack: invalid filter-spec '", rest, b"'"]);
-                    return Ok(None);
+            _ if word == b"filter" && store.is_set(Key::AllowFilter) => {
+                match Filter::read(rest, &mut |name| blob(store, name)) {
+                    Ok(filter) => self.filter = Some(filter),
+                    Err(_) => {
+                        write_error(out, &[b"upload-pack: invalid filter-spec '", rest, b"'"]);
+                        return Ok(None);
+                    }
                 }
-            },
+            }
             _ => return Ok(Some(false)),
         }
         Ok(Some(true))
@@ -300,10 +303,42 @@ fn unique(oids: &mut Vec<Oid>) {
     oids.retain(|_| doubles.next() == Some(false));
 }
 
+/// The content of the file that a client names: by its id, a ref, or `REVISION:PATH`.
+fn blob(store: &mut Store, name: &[u8]) -> Result<Vec<u8>> {
+    let (revision, path) = settings::cut(name, b':');
+    let mut oid = match find_ref(store, revision)? {
+        Some(oid) => oid,
+        None => Oid::from_hex(store.format(), revision)?,
+    };
+    oid = store.peel(&oid)?.unwrap_or(oid);
+    let mut parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    loop {
+        let place = store.find(&oid)?.ok_or(Error::BadRequest)?;
+        let record = store.record(place)?;
+        oid = match record.kind {
+            Kind::Commit => store.commit(place)?.tree,
+            Kind::Tree => {
+                let (content, part) = (store.read(place)?.1, parts.next());
+                let is_it = |entry: &Result<Entry>| match (entry, part) {
+                    (Ok(entry), Some(part)) => entry.name == part,
+                    _ => true,
+                };
+                let found = object::entries(&content, store.format()).find(is_it);
+                found.filter(|_| part.is_some()).ok_or(Error::BadRequest)??.oid
+            }
+            Kind::Blob if parts.next().is_none() && record.size <= PATTERNS_MAX => {
+                return Ok(store.read(place)?.1);
+            }
+            _ => return Err(Error::BadRequest),
+        };
+    }
+}
+
 /// What a ref holds that may be named in short, as git's own rules say (gitrevisions).
 fn find_ref(store: &mut Store, name: &[u8]) -> Result<Option<Oid>> {
+    let name = if name == b"HEAD" { store.head().to_vec() } else { name.to_vec() };
     for prefix in [&b""[..], b"refs/", b"refs/tags/", b"refs/heads/", b"refs/remotes/"] {
-        let full = [prefix, name].concat();
+        let full = [prefix, name.as_slice()].concat();
         if let Some(Target::Direct { oid, .. }) = store.find_ref(&full)? {
             return Ok(Some(oid));
         }

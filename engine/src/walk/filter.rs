@@ -2,9 +2,10 @@
 //! An object that was asked for by its id is never left out.
 
 use crate::error::{Error, Result};
-use crate::object::Kind;
+use crate::object::{Kind, pattern};
 use crate::pack::index::Record;
 use crate::store::settings::size;
+use alloc::vec::Vec;
 
 /// What is left out; every part must let an object through.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -17,25 +18,30 @@ pub struct Filter {
     /// Objects of other types are left out; a second type leaves out everything.
     kind: Option<Kind>,
     is_empty: bool,
+    /// Blobs whose paths these lines do not choose are left out.
+    sparse: Option<Vec<u8>>,
 }
+
+/// Reads the file that a client names, of patterns of paths.
+pub type Lists<'a> = dyn FnMut(&[u8]) -> Result<Vec<u8>> + 'a;
 
 impl Filter {
     /// Reads a specification; parts of `combine:` are separated by `+` and percent-encoded.
     /// `BadRequest` for one that is not known.
-    pub fn read(text: &[u8]) -> Result<Filter> {
+    pub fn read(text: &[u8], lists: &mut Lists<'_>) -> Result<Filter> {
         let mut filter = Filter::default();
-        filter.add(text, 0)?;
+        filter.add(text, lists, 0)?;
         Ok(filter)
     }
 
-    fn add(&mut self, text: &[u8], depth: usize) -> Result<()> {
+    fn add(&mut self, text: &[u8], lists: &mut Lists<'_>, depth: usize) -> Result<()> {
         const NESTED_MAX: usize = 4;
         if let Some(parts) = text.strip_prefix(b"combine:") {
             if depth == NESTED_MAX {
                 return Err(Error::BadRequest);
             }
             for part in parts.split(|byte| *byte == b'+') {
-                self.add(&decode(part)?, depth + 1)?;
+                self.add(&decode(part)?, lists, depth + 1)?;
             }
         } else if text == b"blob:none" {
             self.blob_limit = Some(0);
@@ -51,6 +57,10 @@ impl Filter {
             let kind = kind.ok_or(Error::BadRequest)?;
             self.is_empty |= self.kind.is_some_and(|other| other != kind);
             self.kind = Some(kind);
+        } else if let Some(name) = text.strip_prefix(b"sparse:oid=")
+            && self.sparse.is_none()
+        {
+            self.sparse = Some(lists(name)?);
         } else {
             return Err(Error::BadRequest);
         }
@@ -83,7 +93,19 @@ impl Filter {
 
     /// Whether type and size alone decide.
     pub fn is_by_record(&self) -> bool {
-        self.tree_depth.is_none_or(|depth| depth == 0)
+        self.tree_depth.is_none_or(|depth| depth == 0) && self.sparse.is_none()
+    }
+
+    /// Whether it goes by paths.
+    pub fn is_sparse(&self) -> bool {
+        self.sparse.is_some()
+    }
+
+    /// Whether files at this path, or in this folder, are sent; where nothing says so, as those of
+    /// the folder around it.
+    pub fn chooses(&self, path: &[u8], is_folder: bool, around: bool) -> bool {
+        let lines = self.sparse.as_deref().unwrap_or_default();
+        pattern::find(lines, path, is_folder).unwrap_or(around)
     }
 
     /// Whether what a tree holds depends on where it is.
@@ -93,8 +115,8 @@ impl Filter {
 }
 
 /// Undoes percent-encoding.
-fn decode(text: &[u8]) -> Result<alloc::vec::Vec<u8>> {
-    let mut out = alloc::vec::Vec::with_capacity(text.len());
+fn decode(text: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
@@ -114,13 +136,19 @@ fn decode(text: &[u8]) -> Result<alloc::vec::Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<Filter> {
+        Filter::read(text.as_bytes(), &mut |name| match name {
+            b"list" => Ok(b"/a\n".to_vec()),
+            _ => Err(Error::BadRequest),
+        })
+    }
+
     #[test]
     fn reads_what_git_writes() {
         let filter = |blob_limit, tree_depth, kind, is_empty| {
-            Ok(Filter { blob_limit, tree_depth, kind, is_empty })
+            Ok(Filter { blob_limit, tree_depth, kind, is_empty, sparse: None })
         };
-        let check =
-            |text: &str, expect| assert_eq!(Filter::read(text.as_bytes()), expect, "{text}");
+        let check = |text: &str, expect| assert_eq!(read(text), expect, "{text}");
         check("blob:none", filter(Some(0), None, None, false));
         check("blob:limit=1", filter(Some(1), None, None, false));
         check("blob:limit=3k", filter(Some(3 << 10), None, None, false));
@@ -133,6 +161,8 @@ mod tests {
         );
         let two = "combine:object:type=tag+object:type=blob";
         check(two, filter(None, None, Some(Kind::Blob), true));
+        let sparse = Some(b"/a\n".to_vec());
+        check("sparse:oid=list", Ok(Filter { sparse, ..Filter::default() }));
     }
 
     #[test]
@@ -146,11 +176,13 @@ mod tests {
             "combine:%",
             "combine:%4",
             "sparse:x",
+            "sparse:oid=other",
+            "combine:sparse:oid=list+sparse:oid=list",
         ];
         for text in texts.into_iter().chain(more) {
-            assert_eq!(Filter::read(text.as_bytes()), Err(Error::BadRequest), "{text}");
+            assert_eq!(read(text), Err(Error::BadRequest), "{text}");
         }
         let nested = "combine:".repeat(5) + "blob:none";
-        assert_eq!(Filter::read(nested.as_bytes()), Err(Error::BadRequest));
+        assert_eq!(read(&nested), Err(Error::BadRequest));
     }
 }

@@ -24,6 +24,8 @@ pub struct Trees {
     /// Nothing is filtered.
     is_plain: bool,
     depths: Depths,
+    /// Trees at their paths, where those count.
+    paths: Paths,
     is_thin: bool,
 }
 
@@ -33,6 +35,10 @@ struct Open {
     /// How deep below a commit's tree is what it holds; 0 for a tree that was asked for by its id.
     holds: u64,
     known: Vec<Known>,
+    /// Where it is, with a slash behind it, and whether its files are sent, if the filter goes by
+    /// that.
+    path: Vec<u8>,
+    is_chosen: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -55,7 +61,8 @@ impl Trees {
     ) -> Trees {
         let is_plain = filter == Filter::default();
         let (open, depths) = (Vec::new(), Depths { packs: Vec::new() });
-        Trees { commits, others, open, stops, filter, is_plain, depths, is_thin }
+        let paths = Paths { slots: Vec::new(), count: 0 };
+        Trees { commits, others, open, stops, filter, is_plain, depths, paths, is_thin }
     }
 
     /// Looks at some trees. True: there are no more.
@@ -70,7 +77,7 @@ impl Trees {
                 // It was asked for by its id: the filter is for what it holds.
                 send.add(place);
                 if kind == Kind::Tree && self.depths.enters(store, place, 0) {
-                    self.open.push(Open { tree: place, holds: 0, known: Vec::new() });
+                    self.open.push(Open::top(place, 0, Vec::new()));
                 }
             } else {
                 return Ok(true);
@@ -103,7 +110,7 @@ impl Trees {
             }
         }
         if !has.has(tree) {
-            self.add_tree(store, Open { tree, holds: 1, known }, send)?;
+            self.add_tree(store, Open::top(tree, 1, known), send)?;
         }
         Ok(commit.size + 256)
     }
@@ -118,6 +125,8 @@ impl Trees {
     ) -> Result<usize> {
         let format = store.format();
         let content = store.read(open.tree)?.1;
+        let (mut path, is_sparse) = (open.path, self.filter.is_sparse());
+        let top = path.len();
         let mut known = Vec::with_capacity(open.known.len());
         for tree in &open.known {
             known.push((*tree, store.read(tree.tree)?.1));
@@ -146,7 +155,13 @@ impl Trees {
                 continue;
             }
             let depth = open.holds;
-            if !entry.is_tree() && self.filter.takes_no_blob() {
+            let mut is_chosen = !is_sparse;
+            if is_sparse {
+                path.truncate(top);
+                path.extend_from_slice(entry.name);
+                is_chosen = self.filter.chooses(&path, entry.is_tree(), open.is_chosen);
+            }
+            if !entry.is_tree() && (!is_chosen || self.filter.takes_no_blob()) {
                 continue;
             }
             let place = store.place(&entry.oid)?;
@@ -154,11 +169,10 @@ impl Trees {
                 continue;
             }
             if entry.is_tree() {
-                self.add_tree(
-                    store,
-                    Open { tree: place, holds: depth + 1, known: subtrees },
-                    send,
-                )?;
+                path.extend_from_slice(if is_sparse { b"/" } else { b"" });
+                let (path, holds) = (path.clone(), depth + 1);
+                let open = Open { tree: place, holds, known: subtrees, path, is_chosen };
+                self.add_tree(store, open, send)?;
             } else if self.is_plain || self.filter.takes_blob(&store.record(place)?, depth) {
                 send.add(place);
             }
@@ -172,8 +186,12 @@ impl Trees {
         if !self.filter.enters(holds - 1) {
             return Ok(());
         }
-        let holds = if self.filter.counts_depth() { holds } else { 0 };
-        if self.depths.enters(store, tree, holds) {
+        let is_new = match self.filter.is_sparse() {
+            true => self.paths.enters(tree, &open.path)?,
+            false if self.filter.counts_depth() => self.depths.enters(store, tree, holds),
+            false => self.depths.enters(store, tree, 0),
+        };
+        if is_new {
             if self.filter.takes(Kind::Tree) {
                 send.add(tree);
             }
@@ -183,6 +201,57 @@ impl Trees {
             self.open.push(open);
         }
         Ok(())
+    }
+}
+
+impl Open {
+    /// A tree that is in no other.
+    fn top(tree: Place, holds: u64, known: Vec<Known>) -> Open {
+        Open { tree, holds, known, path: Vec::new(), is_chosen: false }
+    }
+}
+
+/// Which trees were seen at which paths, as hashes in a table that is at most half full.
+struct Paths {
+    slots: Vec<u64>,
+    count: usize,
+}
+
+impl Paths {
+    /// Whether a tree was not seen at this path before; notes it. A tree at too many is refused.
+    fn enters(&mut self, tree: Place, path: &[u8]) -> Result<bool> {
+        let mut hash = u64::from(tree.pack) << 32 | u64::from(tree.position);
+        for byte in path {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        hash = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1;
+        if 2 * self.count >= self.slots.len() {
+            if self.count >= WALK_MAX {
+                return Err(Error::TooLarge);
+            }
+            let slots = vec![0; 1024.max(2 * self.slots.len())];
+            for hash in core::mem::replace(&mut self.slots, slots) {
+                self.add(hash);
+            }
+        }
+        let is_new = self.add(hash);
+        self.count += usize::from(is_new);
+        Ok(is_new)
+    }
+
+    fn add(&mut self, hash: u64) -> bool {
+        let mut at = (hash >> 32) as usize;
+        loop {
+            at = (at + 1) & (self.slots.len() - 1);
+            match self.slots.get_mut(at) {
+                Some(slot) if *slot == 0 => {
+                    *slot = hash;
+                    return hash != 0;
+                }
+                Some(slot) if *slot == hash => return false,
+                _ => {}
+            }
+        }
     }
 }
 

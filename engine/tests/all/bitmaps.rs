@@ -2,6 +2,7 @@
 
 use crate::git::{Git, history};
 use crate::store::{answer, ids_of, new_store, oid, push};
+use engine::error::Error;
 use engine::gc::Upkeep;
 use engine::memory::Memory;
 use engine::store::Store;
@@ -16,13 +17,14 @@ fn upkeep(host: &mut Memory, time: u64) {
 /// Asks with git's names for what is wanted and had.
 fn select(git: &Git, host: &mut Memory, wants: &[&str], haves: &[&str], filter: &str) {
     let id = |name: &&str| oid(&git.text(&["rev-parse", name]));
+    let read = |text: &str| Filter::read(text.as_bytes(), &mut |_| Err(Error::BadRequest));
     let ask = Ask {
         wants: wants.iter().map(id).collect(),
         commons: haves.iter().map(id).collect(),
         include_tag: false,
         thin: false,
         cut: None,
-        filter: (!filter.is_empty()).then(|| Filter::read(filter.as_bytes()).expect("a filter")),
+        filter: (!filter.is_empty()).then(|| read(filter).expect("a filter")),
     };
     let mut revisions: Vec<String> = haves.iter().map(|name| format!("^{name}")).collect();
     if !filter.is_empty() {
