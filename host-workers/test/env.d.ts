@@ -6,3 +6,9 @@ declare namespace Cloudflare {
     mainModule: typeof import("../src/index");
   }
 }
+
+// A file as text.
+declare module "*?raw" {
+  const text: string;
+  export default text;
+}

@@ -10,6 +10,7 @@ mod signed;
 mod sizes;
 mod ssh;
 mod ways;
+mod who;
 
 use crate::fixture::Fixtures;
 use crate::git::{git, run, text};
@@ -64,6 +65,7 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/many-haves-v2", run: |trip| day::many_haves(trip, "2") },
     Journey { name: "journey/chunked-push", run: day::chunked_push },
     Journey { name: "journey/ssh", run: ssh::ssh },
+    Journey { name: "journey/who-may", run: who::may },
     Journey { name: "journey/ways/partial", run: ways::partial },
     Journey { name: "journey/ways/push", run: ways::push },
     Journey { name: "journey/ways/fetch", run: ways::fetch },
