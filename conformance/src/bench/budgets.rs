@@ -62,10 +62,10 @@ pub const RATIOS: &[Ratio] = &[
 pub const COUNTS: &[Count] = &[
     Count {
         operation: SMALL_PUSH,
-        what: SMALL_PUSH,
+        what: "push of one small commit: 12 and each other ref",
         is_for: any,
         rows_written: |_| 6,
-        rows_read: |_| 12,
+        rows_read: |row| 12 + row.refs,
     },
     Count {
         operation: PUSH,
@@ -76,10 +76,10 @@ pub const COUNTS: &[Count] = &[
     },
     Count {
         operation: CLONE,
-        what: "clone, append-only: the pack's MiB and 20",
+        what: "clone, append-only: the pack's MiB, 20, and each other ref",
         is_for: any,
         rows_written: |_| 0,
-        rows_read: |row| mebibytes(row) + 20,
+        rows_read: |row| mebibytes(row) + 20 + row.refs,
     },
     Count {
         operation: NOTHING_NEW,

@@ -14,6 +14,8 @@ pub struct Row {
     pub objects: usize,
     /// Bytes of the history's pack, as git makes it.
     pub pack: u64,
+    /// Refs beside the main branch: a row each.
+    pub refs: u64,
     pub operation: &'static str,
     pub sides: Vec<(Kind, Vec<Sample>)>,
 }
@@ -46,6 +48,7 @@ impl Row {
             commits: shape.commits,
             objects: shape.objects,
             pack: shape.pack,
+            refs: shape.refs,
             operation,
             sides: kinds.iter().map(|kind| (*kind, Vec::new())).collect(),
         }

@@ -38,6 +38,8 @@ pub struct Shape {
     pub objects: usize,
     /// Its pack, as git makes it, in bytes.
     pub pack: u64,
+    /// Refs beside the main branch, as they are pushed.
+    pub refs: u64,
 }
 
 /// A fixture, and how many files of it in one commit, or refs; 0: all its history.
@@ -94,12 +96,17 @@ fn kept(
         }
         std::fs::write(place.join("complete"), "")?;
     }
-    let commits = text(&folder, &["rev-list", "--count", "main"])?.parse()?;
+    let commits: usize = text(&folder, &["rev-list", "--count", "main"])?.parse()?;
     let objects = text(&folder, &["rev-list", "--objects", "--count", "main"])?.parse()?;
     Ok(Shape {
         name: name.to_string(),
         class,
         pack: pack_bytes(&folder)?,
+        refs: match class {
+            Class::Refs => part as u64 - 1,
+            Class::History if commits > 2 * BRANCHES => BRANCHES as u64,
+            _ => 0,
+        },
         before: before.exists().then_some(before),
         folder,
         commits,
