@@ -15,6 +15,7 @@ mod race;
 mod rewrite;
 mod scale;
 mod server;
+mod signed;
 mod store;
 mod stream;
 mod whole;
