@@ -78,6 +78,8 @@ const SAID: &[(&str, &[&str])] = &[
     // What people type. `import` is a user of the user's own git.
     ("host-wasmtime/src/cli/repo.rs", &["refs/", "sha1"]),
     ("host-wasmtime/src/cli/serve.rs", &["sha1"]),
+    ("host-wasmtime/src/rules.rs", &["refs/"]),
+    ("host-workers/src/house.ts", &["refs/"]),
     ("host-wasmtime/src/cli/import.rs", &["refs/", "refname"]),
 ];
 

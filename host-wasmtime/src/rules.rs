@@ -1,5 +1,5 @@
-//! What a token or a key is made with, and what binds its pushes beside their scope: which refs, and
-//! whether history may be lost. The engine enforces that; here it is read, kept and handed on.
+//! What a token or a key is made with, and what binds its pushes beside their scope: which refs,
+//! and whether history may be lost. The engine enforces that; here it is read, kept and handed on.
 
 use crate::names::Bound;
 use crate::tokens::Scope;
@@ -28,7 +28,7 @@ pub struct Terms {
 /// Limits of pushes; without any, it may do what its scope says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Rules {
-    /// A ref that may be pushed to, such as 'refs/heads/agent/*'; may be given again; without it, all
+    /// A ref that may be pushed to, such as 'refs/heads/agent/*'; again for more; without it, all
     #[arg(long = "ref", value_name = "PATTERN", value_parser = pattern)]
     pub refs: Vec<String>,
     /// No forced pushes, and no refs deleted: history is only added to
