@@ -88,7 +88,7 @@ fn ours(host: &mut Memory, input: &[u8], tip: Oid) -> Result<Ids> {
     let name = b"refs/heads/new".to_vec();
     let update = Update { name, old: None, new: Some(tip), forward: true };
     let record = Record { time: 1, caller: b"", options: &[], certificate: b"", nonce: b"" };
-    push::commit(&mut store, Some(import), &[update], false, &record)?;
+    push::commit(&mut store, Some(&mut import), &[update], false, &record)?;
     Ok(ids(&mut store))
 }
 

@@ -34,7 +34,7 @@ impl Marking {
         if let Some((tip, walk)) = &mut self.walk {
             if walk.step(store)? {
                 let tip = *tip;
-                let Some((_, walk)) = self.walk.take() else { return Err(Error::Corrupt) };
+                let Some((_, mut walk)) = self.walk.take() else { return Err(Error::Corrupt) };
                 let (followed, reached) = walk.found();
                 if followed >= BITMAP_COMMITS {
                     store.add_bitmap(&mut self.bitmaps, tip, &reached);

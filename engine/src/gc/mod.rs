@@ -48,7 +48,7 @@ impl Upkeep {
     /// One bounded step. True: nothing is left to do.
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
         let is_whole = self.size_max == u64::MAX;
-        self.work = match core::mem::replace(&mut self.work, Work::Sweep) {
+        let next = match &mut self.work {
             Work::Merges => match due(store, self.size_max) {
                 Some(slots) => Work::Merge(Merge::new(store, slots)?),
                 None if !is_whole => Work::Sweep,
@@ -56,21 +56,22 @@ impl Upkeep {
                     Rewrite::due(store, self.time, self.age)?.map_or(Work::Bitmaps, Work::Rewrite)
                 }
             },
-            Work::Merge(mut merge) => match merge.step(store, self.time)? {
+            Work::Merge(merge) => match merge.step(store, self.time)? {
                 true => Work::Merges,
-                false => Work::Merge(merge),
+                false => return Ok(false),
             },
-            Work::Rewrite(mut rewrite) => match rewrite.step(store)? {
+            Work::Rewrite(rewrite) => match rewrite.step(store)? {
                 true => Work::Bitmaps,
-                false => Work::Rewrite(rewrite),
+                false => return Ok(false),
             },
             Work::Bitmaps => Marking::due(store)?.map_or(Work::Sweep, Work::Marking),
-            Work::Marking(mut marking) => match marking.step(store)? {
+            Work::Marking(marking) => match marking.step(store)? {
                 true => Work::Sweep,
-                false => Work::Marking(marking),
+                false => return Ok(false),
             },
             Work::Sweep => return store.sweep(self.time.saturating_sub(GRACE_SECONDS)),
         };
+        self.work = next;
         Ok(false)
     }
 }

@@ -23,8 +23,7 @@ pub struct Rewrite {
 
 enum State {
     Walk(Walk),
-    Copy(Box<(Export, Import)>),
-    Resolve(Box<Import>),
+    Copy { both: Box<(Export, Import)>, is_copied: bool },
     Done,
 }
 
@@ -52,38 +51,33 @@ impl Rewrite {
 
     /// One bounded step. True: it is done, or in vain.
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
-        match core::mem::replace(&mut self.state, State::Done) {
-            State::Walk(mut walk) => {
-                self.state = match walk.step(store)? {
-                    true => self.begin_copy(store, walk)?,
-                    false => State::Walk(walk),
-                };
+        match &mut self.state {
+            State::Walk(walk) => {
+                if walk.step(store)? {
+                    let send = walk.found().1;
+                    self.state = self.begin_copy(store, send)?;
+                }
             }
-            State::Copy(mut both) => {
-                let (export, import) = &mut *both;
+            State::Copy { both, is_copied: true } => {
+                if both.1.step(store)? {
+                    store.replace(&self.before, Some(&both.1), self.loose_since)?;
+                    self.state = State::Done;
+                }
+            }
+            State::Copy { both, is_copied } => {
+                let (export, import) = &mut **both;
                 let mut bytes = Vec::new();
                 let mut sink = |piece: &[u8]| bytes.extend_from_slice(piece);
                 let is_over = export.pump(store, EMIT_MAX, &mut sink)?;
                 import.feed(store, &bytes)?;
-                self.state = match is_over {
-                    true => State::Resolve(Box::new(both.1)),
-                    false => State::Copy(both),
-                };
-            }
-            State::Resolve(mut import) => {
-                if import.step(store)? {
-                    store.replace(&self.before, Some(&import), self.loose_since)?;
-                } else {
-                    self.state = State::Resolve(import);
-                }
+                *is_copied = is_over;
             }
             State::Done => {}
         }
         Ok(matches!(self.state, State::Done))
     }
 
-    fn begin_copy(&mut self, store: &mut Store, walk: Walk) -> Result<State> {
-        let (_, send) = walk.found();
+    fn begin_copy(&mut self, store: &mut Store, send: Bits) -> Result<State> {
         let (count, all) = (send.count(), store.counts().sum());
         if count == all {
             // Each is reached, and so none is there twice.
@@ -91,7 +85,8 @@ impl Rewrite {
         } else if count as usize <= OBJECTS_MAX {
             let selection = Selection::Set { send, has: Bits::none() };
             let export = Export::new(store, selection, Options { ofs_delta: true })?;
-            return Ok(State::Copy(Box::new((export, Import::again(store)))));
+            let both = Box::new((export, Import::again(store)));
+            return Ok(State::Copy { both, is_copied: false });
         }
         Ok(State::Done)
     }

@@ -39,6 +39,7 @@ const BLOCK: usize = 64;
 const SIZE_AT: usize = BLOCK - 8;
 
 impl Hasher {
+    #[inline(never)]
     pub fn new(format: Format) -> Hasher {
         let mut state = sha256::START;
         if format == Format::Sha1 {

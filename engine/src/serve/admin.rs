@@ -152,15 +152,6 @@ impl Bundle {
             }
             Bundle::Walk(walk) => {
                 if walk.step(store)? {
-                    let empty = Ask {
-                        wants: Vec::new(),
-                        commons: Vec::new(),
-                        include_tag: false,
-                        thin: false,
-                        cut: None,
-                        filter: None,
-                    };
-                    let walk = core::mem::replace(walk, Walk::thorough(store, empty)?);
                     let options = Options { ofs_delta: true };
                     *self = Bundle::Pack(Export::new(store, walk.selection(), options)?);
                 }

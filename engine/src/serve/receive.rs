@@ -7,12 +7,13 @@ use crate::error::{Blame, Error, Result};
 use crate::limits::{CERTIFICATE_MAX, COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
 use crate::store::import::Import;
 use crate::store::log::Record;
-use crate::store::push::{self, Update};
+use crate::store::push;
 use crate::store::{Key, Store};
 use crate::wire::band::{Band, Frame, Writer};
 use crate::wire::certificate::{parts, values};
 use crate::wire::line::Line;
 use crate::wire::push::{Command, Wishes, command, report};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Who pushes, when, and how much the repository may hold.
@@ -45,11 +46,11 @@ enum State {
     Certificate,
     Options,
     /// The pack arrives; `None`: the next byte is its first.
-    Pack(Option<Import>),
+    Pack(Option<Box<Import>>),
     /// The pack was refused; what follows of it is passed over.
     Refused(Vec<u8>),
-    Steps(Import),
-    Answer(Option<Import>),
+    Steps(Box<Import>),
+    Answer(Option<Box<Import>>),
     Done,
 }
 
@@ -193,7 +194,8 @@ impl Receive {
     /// A fault of the pack is told in the report, once all of it was sent.
     fn on_pack(&mut self, store: &mut Store, bytes: &[u8]) -> Result<()> {
         let State::Pack(import) = &mut self.state else { return Err(Error::BadRequest) };
-        let import = import.get_or_insert_with(|| Import::new(store, self.caller.size_max));
+        let import =
+            import.get_or_insert_with(|| Box::new(Import::new(store, self.caller.size_max)));
         if let Err(error) = import.feed(store, bytes) {
             let reason = import.explain(blamed(error)?);
             self.state = State::Refused(reason);
@@ -292,7 +294,7 @@ impl Receive {
     fn answer(
         &mut self,
         store: &mut Store,
-        import: Option<Import>,
+        import: Option<Box<Import>>,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let mut import = import;
@@ -306,15 +308,19 @@ impl Receive {
             self.report(b"ok", self.commands.iter().map(|_| reason).collect(), out);
             return Ok(());
         }
-        let Checked { mut refused, updates } = check(store, import.as_mut(), &self.commands)?;
+        let Checked { mut refused, updates } = check(store, import.as_deref_mut(), &self.commands)?;
         let is_stopped = self.wishes.atomic && refused.iter().any(Option::is_some);
         if !is_stopped && !updates.is_empty() {
-            let (places, list): (Vec<usize>, Vec<Update>) = updates.into_iter().unzip();
+            let (mut places, mut list) = (Vec::new(), Vec::new());
+            for (place, update) in updates {
+                places.push(place);
+                list.push(update);
+            }
             let Caller { time, name, .. } = &self.caller;
             let nonce = certificate::status(store, head, *time);
             let (options, certificate) = (&self.options, &self.certificate);
             let record = Record { time: *time, caller: name, options, certificate, nonce };
-            match push::commit(store, import, &list, self.wishes.atomic, &record) {
+            match push::commit(store, import.as_deref_mut(), &list, self.wishes.atomic, &record) {
                 Ok(late) => {
                     for at in late {
                         if let Some(slot) = places.get(at).and_then(|at| refused.get_mut(*at)) {
@@ -324,10 +330,11 @@ impl Receive {
                 }
                 Err(error) => {
                     let text = blamed(error)?.text().as_bytes();
-                    places
-                        .iter()
-                        .filter_map(|at| refused.get_mut(*at).map(|slot| *slot = Some(text)))
-                        .count();
+                    for at in places {
+                        if let Some(slot) = refused.get_mut(at) {
+                            *slot = Some(text);
+                        }
+                    }
                 }
             }
         }

@@ -38,14 +38,13 @@ impl Sender {
 
     /// True: the pack was sent, and the end of the stream.
     pub fn pump(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<bool> {
-        match core::mem::replace(&mut self.state, State::Done) {
-            State::Walk(mut walk) => {
+        match &mut self.state {
+            State::Walk(walk) => {
                 if !walk.step(store)? {
                     self.steps += 1;
                     if self.steps.is_multiple_of(STEPS_SILENT) {
                         self.writer.keep_alive(out);
                     }
-                    self.state = State::Walk(walk);
                     return Ok(false);
                 }
                 let options = Options { ofs_delta: self.ofs_delta };
@@ -58,14 +57,14 @@ impl Sender {
                 }
                 self.state = State::Export(export);
             }
-            State::Export(mut export) => {
+            State::Export(export) => {
                 let size = EMIT_MAX.saturating_sub(out.len() + 1024);
                 let writer = &mut self.writer;
                 if export.pump(store, size, &mut |bytes| writer.data(out, bytes))? {
                     self.writer.end(out);
+                    self.state = State::Done;
                     return Ok(true);
                 }
-                self.state = State::Export(export);
             }
             State::Done => return Ok(true),
         }

@@ -4,7 +4,7 @@ use super::{Place, Store};
 use alloc::vec;
 use alloc::vec::Vec;
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Bits {
     /// For each pack: positions, 64 to a word.
     packs: Vec<Vec<u64>>,
@@ -13,7 +13,11 @@ pub struct Bits {
 impl Bits {
     /// The empty set of what a store has.
     pub fn new(store: &Store) -> Bits {
-        Bits { packs: store.counts().map(|count| vec![0; count.div_ceil(64) as usize]).collect() }
+        let mut packs = Vec::new();
+        for count in store.counts() {
+            packs.push(vec![0; count.div_ceil(64) as usize]);
+        }
+        Bits { packs }
     }
 
     /// The empty set, of any store.
@@ -32,8 +36,10 @@ impl Bits {
 
     /// Takes out what another set has.
     pub fn remove(&mut self, other: &Bits) {
-        for (mine, theirs) in self.packs.iter_mut().flatten().zip(other.packs.iter().flatten()) {
-            *mine &= !theirs;
+        for (mine, theirs) in self.packs.iter_mut().zip(&other.packs) {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine &= !theirs;
+            }
         }
     }
 
@@ -44,20 +50,24 @@ impl Bits {
 
     /// Adds positions of a pack, 64 to each eight bytes.
     pub fn join(&mut self, pack: u32, words: &[[u8; 8]]) {
-        for (mine, theirs) in self.packs.get_mut(pack as usize).into_iter().flatten().zip(words) {
+        let Some(pack) = self.packs.get_mut(pack as usize) else { return };
+        for (mine, theirs) in pack.iter_mut().zip(words) {
             *mine |= u64::from_le_bytes(*theirs);
         }
     }
 
     /// For each pack: the number of members before each 64 positions of it.
     pub fn ranks(&self) -> Vec<Vec<u32>> {
-        let mut count = 0;
-        let mut before = |word: &u64| {
-            let rank = count;
-            count += word.count_ones();
-            rank
-        };
-        self.packs.iter().map(|pack| pack.iter().map(&mut before).collect()).collect()
+        let (mut count, mut ranks) = (0, Vec::new());
+        for pack in &self.packs {
+            let mut before = Vec::with_capacity(pack.len());
+            for word in pack {
+                before.push(count);
+                count += word.count_ones();
+            }
+            ranks.push(before);
+        }
+        ranks
     }
 
     /// The number of members before a place, by what `ranks` answered.
@@ -95,7 +105,13 @@ impl Bits {
     }
 
     pub fn count(&self) -> u32 {
-        self.packs.iter().flatten().map(|word| word.count_ones()).sum()
+        let mut count = 0;
+        for pack in &self.packs {
+            for word in pack {
+                count += word.count_ones();
+            }
+        }
+        count
     }
 
     /// The next member at or after `from`, in order of packs and positions.

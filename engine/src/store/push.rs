@@ -39,18 +39,18 @@ struct Change<'a> {
 /// into a repository without branches.
 pub fn commit(
     store: &mut Store,
-    mut import: Option<Import>,
+    mut import: Option<&mut Import>,
     updates: &[Update],
     atomic: bool,
     record: &Record,
 ) -> Result<Vec<usize>> {
     let mut targets = Vec::with_capacity(updates.len());
     for update in updates {
-        targets.push(target(store, &mut import, update.new.as_ref())?);
+        targets.push(target(store, import.as_deref_mut(), update.new.as_ref())?);
     }
     let packs = store.manifest.numbers();
     for _ in 0..CLAIMS_MAX {
-        look_again(store, &packs, import.as_ref(), updates)?;
+        look_again(store, &packs, import.as_deref(), updates)?;
         let mut refused = Vec::new();
         let mut changes = Vec::new();
         for (at, (update, new)) in updates.iter().zip(&targets).enumerate() {
@@ -62,7 +62,7 @@ pub fn commit(
         if changes.is_empty() || (atomic && !refused.is_empty()) {
             return Ok(refused);
         }
-        if try_commit(store, import.as_ref(), &changes, record)? {
+        if try_commit(store, import.as_deref(), &changes, record)? {
             return Ok(refused);
         }
         store.reload()?;
@@ -92,7 +92,7 @@ fn look_again(
 /// What a ref will hold.
 fn target(
     store: &mut Store,
-    import: &mut Option<Import>,
+    import: Option<&mut Import>,
     new: Option<&Oid>,
 ) -> Result<Option<Target>> {
     let Some(oid) = new else { return Ok(None) };

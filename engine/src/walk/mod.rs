@@ -21,6 +21,7 @@ use crate::store::bits::Bits;
 use crate::store::{Place, Store};
 use alloc::vec::Vec;
 use commits::Commits;
+use core::mem::take;
 use trees::Trees;
 
 /// What a client asks for.
@@ -157,15 +158,16 @@ impl Walk {
     }
 
     /// The commits that were followed one by one, and all that was found.
-    pub fn found(self) -> (usize, Bits) {
-        (self.followed, self.send)
+    pub fn found(&mut self) -> (usize, Bits) {
+        (self.followed, take(&mut self.send))
     }
 
-    pub fn selection(self) -> Selection {
+    pub fn selection(&mut self) -> Selection {
+        let (send, has) = (take(&mut self.send), take(&mut self.has));
         match self.state {
             State::Everything => Selection::All,
-            _ if self.ask.thin => Selection::Set { send: self.send, has: self.has },
-            _ => Selection::Set { send: self.send, has: Bits::none() },
+            _ if self.ask.thin => Selection::Set { send, has },
+            _ => Selection::Set { send, has: Bits::none() },
         }
     }
 

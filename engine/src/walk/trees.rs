@@ -131,8 +131,10 @@ impl Trees {
         for tree in &open.known {
             known.push((*tree, store.read(tree.tree)?.1));
         }
-        let cursors = known.iter().map(|(known, content)| Cursor::new(*known, content, format));
-        let mut known = cursors.collect::<Result<Vec<Cursor>>>()?;
+        let mut cursors = Vec::new();
+        for (known, content) in &known {
+            cursors.push(Cursor::new(*known, content, format)?);
+        }
         for entry in object::entries(&content, format) {
             let entry = entry?;
             if entry.is_submodule() {
@@ -140,7 +142,7 @@ impl Trees {
             }
             let mut subtrees = Vec::new();
             let mut is_known = false;
-            for cursor in &mut known {
+            for cursor in &mut cursors {
                 let Some(same) = cursor.find(&entry)? else { continue };
                 is_known |= same == entry.oid;
                 if !is_known && (entry.is_tree() || (self.is_thin && cursor.known.is_had)) {
@@ -264,7 +266,9 @@ impl Depths {
     /// Whether a tree was not seen so near before; notes it.
     fn enters(&mut self, store: &Store, place: Place, depth: u64) -> bool {
         if self.packs.is_empty() {
-            self.packs = store.counts().map(|count| vec![u8::MAX; count as usize]).collect();
+            for count in store.counts() {
+                self.packs.push(vec![u8::MAX; count as usize]);
+            }
         }
         let depth = depth.min(u64::from(u8::MAX - 1)) as u8;
         let pack = self.packs.get_mut(place.pack as usize);
@@ -309,6 +313,12 @@ impl<'a> Cursor<'a> {
 
 /// The order of entries in a tree: a tree's name sorts as if it ended in a slash.
 fn compare(one: &Entry, other: &Entry) -> Ordering {
-    let end = |entry: &Entry| if entry.is_tree() { &b"/"[..] } else { b"" };
-    one.name.iter().chain(end(one)).cmp(other.name.iter().chain(end(other)))
+    // What differs first behind what both names have, and which is longer if nothing does.
+    let both = one.name.len().min(other.name.len());
+    let key = |entry: &Entry| {
+        let next = entry.name.get(both).copied().or(entry.is_tree().then_some(b'/'));
+        (next, entry.name.len() + usize::from(entry.is_tree()))
+    };
+    let (start, other_start) = (one.name.get(..both), other.name.get(..both));
+    start.cmp(&other_start).then_with(|| key(one).cmp(&key(other)))
 }

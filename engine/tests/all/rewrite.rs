@@ -115,13 +115,13 @@ fn a_push_that_leans_on_what_is_dropped_meanwhile_is_refused() {
     let pack = git.pack(&["main", "^main~2"], &["--delta-base-offset"]);
     let new = git.text(&["rev-parse", "main"]);
     let mut store = Store::open(&mut host).expect("readable").expect("a repository");
-    let begun = import(&mut store, &pack, 1000).expect("all that it leans on is there still");
+    let mut begun = import(&mut store, &pack, 1000).expect("all that it leans on is there still");
     drop(store);
     upkeep(&mut host, 5000, 1000);
     let mut store = Store::open(&mut host).expect("readable").expect("a repository");
     let name = b"refs/heads/main".to_vec();
     let update = Update { name, old: Some(oid(&old)), new: Some(oid(&new)), forward: true };
-    let done = push::commit(&mut store, Some(begun), &[update], false, &RECORD);
+    let done = push::commit(&mut store, Some(&mut begun), &[update], false, &RECORD);
     assert_eq!(done, Err(Error::MissingObject));
     drop(store);
     assert!(push(&mut host, &pack, &[("refs/heads/main", Some(&old), Some(&new))]).is_err());

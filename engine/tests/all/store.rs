@@ -43,7 +43,7 @@ pub fn push(
     refs: &[(&str, Option<&str>, Option<&str>)],
 ) -> Result<()> {
     let mut store = Store::open(host)?.expect("a repository");
-    let import = import(&mut store, pack, 1000)?;
+    let mut import = import(&mut store, pack, 1000)?;
     let update = |(name, old, new): &(&str, Option<&str>, Option<&str>)| Update {
         name: name.as_bytes().to_vec(),
         old: old.map(oid),
@@ -51,7 +51,7 @@ pub fn push(
         forward: true,
     };
     let updates: Vec<Update> = refs.iter().map(update).collect();
-    let refused = push::commit(&mut store, Some(import), &updates, true, &RECORD)?;
+    let refused = push::commit(&mut store, Some(&mut import), &updates, true, &RECORD)?;
     assert!(refused.is_empty(), "{refused:?}");
     Ok(())
 }
@@ -92,10 +92,10 @@ fn a_pack_is_stored_as_it_came_and_given_back_so() {
         for chunk in [1, 7, 1000, pack.len()] {
             let mut host = new_store();
             let mut store = Store::open(&mut host).expect("readable").expect("a repository");
-            let import = import(&mut store, &pack, chunk).expect("a good pack");
+            let mut import = import(&mut store, &pack, chunk).expect("a good pack");
             let name = b"refs/heads/main".to_vec();
             let update = Update { name, old: None, new: Some(oid(&main)), forward: true };
-            push::commit(&mut store, Some(import), &[update], false, &RECORD).expect("a push");
+            push::commit(&mut store, Some(&mut import), &[update], false, &RECORD).expect("a push");
             assert!(store.is_tight());
             assert_eq!(fetch(&mut host, &[&main], &[], false), pack, "{options:?} by {chunk}");
         }

@@ -160,8 +160,10 @@ impl Import {
 
     /// Of objects that the store has: they were let in once.
     pub fn again(store: &mut Store) -> Import {
-        let severities = [check::Severity::Ignore; check::RULES.len()];
-        Import { input_max: 0, severities, ..Import::new(store, 0) }
+        let mut import = Import::new(store, 0);
+        import.input_max = 0;
+        import.severities = [check::Severity::Ignore; check::RULES.len()];
+        import
     }
 
     /// The next bytes of the pack, cut anywhere. Bytes after its trailer are an error (`BadPack`).
@@ -415,7 +417,11 @@ impl Import {
         let is_edge = |number: &u32| {
             self.ids.kind(*number) == Some(Kind::Commit) && self.ids.position(*number).is_none()
         };
-        numbers.filter(is_edge).map(|number| self.ids.oid(number)).collect()
+        let mut edge = Vec::new();
+        for number in numbers.filter(is_edge) {
+            edge.push(self.ids.oid(number));
+        }
+        edge
     }
 
     /// Where this pack has an object.

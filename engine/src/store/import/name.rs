@@ -117,16 +117,15 @@ impl Import {
         // The longest begin, so that all end at about the same time.
         let mut order = sort::numbers(list.len());
         sort::by(&mut order, &|a, b| size(a) > size(b));
-        let list: Vec<&Nameless> = order.iter().flat_map(|at| list.get(*at as usize)).collect();
         let (contents, entries, ids) = (&self.contents, &mut self.entries, &mut self.ids);
-        let messages: Option<Vec<_>> =
-            list.iter().map(|one| contents.read(one.at, one.size)).collect();
+        let (mut positions, mut messages) = (Vec::new(), Vec::new());
+        for one in order.into_iter().filter_map(|at| list.get(at as usize)) {
+            positions.push(one.position);
+            messages.push(contents.read(one.at, one.size).ok_or(Error::Corrupt)?);
+        }
         let mut outcome = Ok(());
-        hash::ids(self.format, &messages.ok_or(Error::Corrupt)?, &mut |index, oid| match (
-            list.get(index),
-            oid,
-        ) {
-            (Some(one), Ok(oid)) => entries.set_id(one.position, ids.place(&oid, one.position)),
+        hash::ids(self.format, &messages, &mut |index, oid| match (positions.get(index), oid) {
+            (Some(position), Ok(oid)) => entries.set_id(*position, ids.place(&oid, *position)),
             (_, Err(error)) => outcome = Err(error),
             _ => (),
         });
