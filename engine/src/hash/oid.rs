@@ -37,7 +37,6 @@ pub struct Oid {
     format: Format,
 }
 
-// What is small but used in many places is not inlined: each copy would cost more than a call.
 impl Oid {
     pub fn zero(format: Format) -> Oid {
         Oid { bytes: [0; 32], format }
@@ -52,7 +51,6 @@ impl Oid {
     }
 
     /// The id whose raw bytes start `bytes`.
-    #[inline(never)]
     pub fn from_bytes(format: Format, bytes: &[u8]) -> Option<Oid> {
         let raw = bytes.get(..format.width())?;
         let mut oid = Oid::zero(format);

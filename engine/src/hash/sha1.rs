@@ -150,17 +150,30 @@ pub fn steps<W: Word>(state: [W; 5], words: &Schedule<W>, from: usize, to: usize
 /// What the state was before the first step, if it is `state` before step `from`, given in fives.
 pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize) -> [u32; 5] {
     let [mut a, mut b, mut c, mut d, mut e] = state;
-    // Step by step: it is seldom needed, and fives would cost 500 bytes.
-    for (t, word) in words.iter().enumerate().take(5 * from).rev() {
-        let made = a;
-        (a, b, c, d) = (b, c.rotate_right(30), d, e);
-        e = made.wrapping_sub(match t / 20 {
-            0 => sum!(choose, 0x5a827999u32, *word, a, b, c, d),
-            1 => sum!(parity, 0x6ed9eba1u32, *word, a, b, c, d),
-            2 => sum!(majority, 0x8f1bbcdcu32, *word, a, b, c, d),
-            _ => sum!(parity, 0xca62c1d6u32, *word, a, b, c, d),
-        });
+    let (fives, _) = words.as_chunks::<5>();
+    macro_rules! back {
+        ($f:ident, $k:expr, $word:expr, $a:ident, $b:ident, $c:ident, $d:ident, $e:ident) => {
+            $b = $b.rotate_right(30);
+            $e = $e.wrapping_sub(sum!($f, u32::of($k), $word, $a, $b, $c, $d));
+        };
     }
+    macro_rules! twenty {
+        ($f:ident, $k:expr, $first:expr) => {
+            for five in
+                fives.get($first..from.clamp($first, $first + 4)).unwrap_or_default().iter().rev()
+            {
+                back!($f, $k, five[4], b, c, d, e, a);
+                back!($f, $k, five[3], c, d, e, a, b);
+                back!($f, $k, five[2], d, e, a, b, c);
+                back!($f, $k, five[1], e, a, b, c, d);
+                back!($f, $k, five[0], a, b, c, d, e);
+            }
+        };
+    }
+    twenty!(parity, 0xca62c1d6, 12);
+    twenty!(majority, 0x8f1bbcdc, 8);
+    twenty!(parity, 0x6ed9eba1, 4);
+    twenty!(choose, 0x5a827999, 0);
     [a, b, c, d, e]
 }
 

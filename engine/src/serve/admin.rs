@@ -9,7 +9,7 @@ use crate::limits::{EMIT_MAX, PRUNE_SECONDS};
 use crate::store::export::{Export, Options};
 use crate::store::{Store, Target, log, settings};
 use crate::walk::{Ask, Walk};
-use crate::wire::{caps, refname};
+use crate::wire::{caps, line, refname};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -24,10 +24,10 @@ pub enum Created {
 /// Makes a repository as the query asks: `default-branch`, `object-format`.
 pub fn create(host: &mut dyn Host, query: &[u8]) -> Created {
     let branch = caps::query(query, b"default-branch").unwrap_or_else(|| b"main".to_vec());
-    let format = match caps::query(query, b"object-format").as_deref() {
-        None | Some(b"sha1") => Format::Sha1,
-        Some(b"sha256") => Format::Sha256,
-        Some(_) => return Created::BadFormat,
+    let name = caps::query(query, b"object-format").unwrap_or_else(|| b"sha1".to_vec());
+    let mut formats = [Format::Sha1, Format::Sha256].into_iter();
+    let Some(format) = formats.find(|format| format.name().as_bytes() == name) else {
+        return Created::BadFormat;
     };
     let Some(name) = branch_ref(&branch) else { return Created::BadBranch };
     if Store::create(host, format, &name) { Created::Done } else { Created::Exists }
@@ -65,18 +65,24 @@ impl Admin {
     pub fn new(method: &[u8], path: &[u8], query: &[u8]) -> Option<Admin> {
         let number =
             |key: &[u8]| caps::query(query, key).and_then(|text| settings::size(&text).ok());
-        Some(match (method, path) {
-            (b"POST", b"/-/head") => Admin::Head(query.to_vec()),
-            (b"GET", b"/-/config") => Admin::Settings(query.to_vec()),
-            (b"PUT" | b"POST", b"/-/config") => Admin::Set(query.to_vec()),
-            (b"GET", b"/-/fsck") => Admin::Check(Box::new(Audit::new())),
-            (b"GET", b"/-/bundle") => {
+        // Compared as wholes: patterns are compared letter by letter, 11 bytes of code each.
+        let (is_get, is_post) = (method == b"GET", method == b"POST");
+        Some(match path.strip_prefix(b"/-/")? {
+            name if is_post && name == b"head" => Admin::Head(query.to_vec()),
+            name if is_get && name == b"config" => Admin::Settings(query.to_vec()),
+            name if (is_post || method == b"PUT") && name == b"config" => {
+                Admin::Set(query.to_vec())
+            }
+            name if is_get && name == b"fsck" => Admin::Check(Box::new(Audit::new())),
+            name if is_get && name == b"bundle" => {
                 Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }
-            (b"GET", b"/-/log") => {
+            name if is_get && name == b"log" => {
                 Admin::Log(log::Reader::new(number(b"after"), number(b"limit").unwrap_or(u64::MAX)))
             }
-            (b"POST", b"/-/maintain") => Admin::Maintain(number(b"prune").unwrap_or(PRUNE_SECONDS)),
+            name if is_post && name == b"maintain" => {
+                Admin::Maintain(number(b"prune").unwrap_or(PRUNE_SECONDS))
+            }
             _ => return None,
         })
     }
@@ -104,7 +110,7 @@ impl Admin {
                 let (name, _) = settings::find(&key)?;
                 let mut rest = store.settings();
                 while let Some(value) = settings::next(&mut rest, &name) {
-                    out.extend_from_slice(&[value, b"\n"].concat());
+                    line::append(out, &[value, b"\n"]);
                 }
                 true
             }
@@ -145,9 +151,7 @@ impl Bundle {
                 for found in &refs {
                     let Target::Direct { oid, .. } = &found.target else { continue };
                     wants.push(*oid);
-                    out.extend_from_slice(
-                        &[&*oid.to_hex(), b" ", found.name.as_slice(), b"\n"].concat(),
-                    );
+                    line::append(out, &[&*oid.to_hex(), b" ", found.name.as_slice(), b"\n"]);
                 }
             }
             Bundle::Walk(walk) => {
@@ -171,7 +175,7 @@ fn begin(store: &mut Store, out: &mut Vec<u8>) -> Result<()> {
     }
     let head = store.head().to_vec();
     if let Some(Target::Direct { oid, .. }) = store.find_ref(&head)? {
-        out.extend_from_slice(&[&*oid.to_hex(), b" HEAD\n"].concat());
+        line::append(out, &[&*oid.to_hex(), b" HEAD\n"]);
     }
     Ok(())
 }

@@ -120,11 +120,11 @@ impl Advert {
             list.extend([b" push-cert=", nonce.as_slice()].concat());
         }
         if let Some(head) = head {
-            list.extend_from_slice(&[b" symref=HEAD:", head].concat());
+            line::append(&mut list, &[b" symref=HEAD:", head]);
         }
-        list.extend_from_slice(&[b" object-format=", format, b" agent=", AGENT].concat());
+        line::append(&mut list, &[b" object-format=", format, b" agent=", AGENT]);
         if !self.session_id.is_empty() && store.is_set(Key::AdvertiseSession) {
-            list.extend_from_slice(&[b" session-id=", self.session_id.as_slice()].concat());
+            line::append(&mut list, &[b" session-id=", self.session_id.as_slice()]);
         }
         line::write(out, &[&hex, b" ", name, b"\0", &list, b"\n"]);
     }

@@ -107,7 +107,7 @@ impl Session {
             Session::Upload(upload) => upload.fail(text, out),
             Session::Receive(receive) => receive.fail(text, out),
             Session::Advert(_) => write_error(out, &[text]),
-            Session::Admin(_) => out.extend_from_slice(&[b"error: ", text, b"\n"].concat()),
+            Session::Admin(_) => line::append(out, &[b"error: ", text, b"\n"]),
         }
     }
 

@@ -177,9 +177,12 @@ impl Folders {
         let parent = &name[..end];
         if self.parent != parent {
             self.is_free = true;
-            for (end, _) in name.iter().enumerate().filter(|(_, byte)| **byte == b'/').skip(1) {
-                let folder = &name[..end];
-                self.is_free &= is_deleted(folder) || store.find_ref(folder)?.is_none();
+            let mut rest = parent;
+            // Each folder above it, but the first.
+            while rest.contains(&b'/') {
+                self.is_free &= is_deleted(rest) || store.find_ref(rest)?.is_none();
+                let end = rest.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                rest = &rest[..end];
             }
             self.parent = parent.to_vec();
         }

@@ -264,8 +264,8 @@ impl Store<'_> {
         let mut all = FORGE;
         for (severity, rule) in all.iter_mut().zip(RULES) {
             match self.last(&[FSCK.as_bytes(), rule.name.as_bytes()].concat()) {
-                Some(b"ignore") => *severity = Severity::Ignore,
-                Some(b"warn") => *severity = Severity::Warn,
+                Some(value) if value == b"ignore" => *severity = Severity::Ignore,
+                Some(value) if value == b"warn" => *severity = Severity::Warn,
                 Some(_) => *severity = Severity::Error,
                 None => {}
             }

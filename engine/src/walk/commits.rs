@@ -14,11 +14,17 @@ use alloc::vec::Vec;
 
 /// A commit that is still to be followed; the newest is the greatest.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Open {
-    time: u64,
-    place: Place,
+pub(super) struct Open {
+    pub time: u64,
+    pub place: Place,
     /// It was wanted when it was added.
-    is_wanted: bool,
+    pub is_wanted: bool,
+}
+
+/// The newest of these. Not inlined: a heap's code is large.
+#[inline(never)]
+pub(super) fn newest(open: &mut BinaryHeap<Open>) -> Option<Open> {
+    open.pop()
 }
 
 pub struct Commits {
@@ -89,7 +95,7 @@ impl Commits {
     ) -> Result<bool> {
         let mut work = 0;
         while self.wanted > 0 && work < STEP_MAX {
-            let Some(Open { place, is_wanted, .. }) = self.open.pop() else { break };
+            let Some(Open { place, is_wanted, .. }) = newest(&mut self.open) else { break };
             self.wanted -= usize::from(is_wanted);
             let is_had = has.has(place);
             let is_known = match is_had {

@@ -1,5 +1,6 @@
 //! Questions about what leads where. Bounded, where an unsure answer is safe.
 
+use super::commits::{Open, newest};
 use super::{Ask, Walk};
 use crate::error::Result;
 use crate::hash::Oid;
@@ -71,8 +72,11 @@ fn search(
     left: &mut usize,
 ) -> Result<bool> {
     let mut seen = Bits::new(store);
-    let mut open = BinaryHeap::from(from);
-    while let Some((time, place)) = open.pop() {
+    let (mut open, is_wanted) = (BinaryHeap::new(), false);
+    for (time, place) in from {
+        open.push(Open { time, place, is_wanted });
+    }
+    while let Some(Open { time, place, .. }) = newest(&mut open) {
         if goals.has(place) {
             return Ok(true);
         }
@@ -86,7 +90,8 @@ fn search(
         for parent in store.commit(place)?.parents {
             let parent = store.place(&parent)?;
             if seen.add(parent) {
-                open.push((store.commit(parent)?.time, parent));
+                let time = store.commit(parent)?.time;
+                open.push(Open { time, place: parent, is_wanted });
             }
         }
     }

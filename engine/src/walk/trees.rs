@@ -5,10 +5,9 @@ use super::filter::Filter;
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
 use crate::limits::{STEP_MAX, WALK_MAX};
-use crate::object::{self, Entry, Kind};
+use crate::object::{self, Entries, Entry, Kind};
 use crate::store::bits::Bits;
 use crate::store::{Place, Store};
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -285,12 +284,12 @@ impl Depths {
 struct Cursor<'a> {
     known: Known,
     next: Option<Entry<'a>>,
-    rest: Box<dyn Iterator<Item = Result<Entry<'a>>> + 'a>,
+    rest: Entries<'a>,
 }
 
 impl<'a> Cursor<'a> {
     fn new(known: Known, content: &'a [u8], format: Format) -> Result<Cursor<'a>> {
-        let mut rest = Box::new(object::entries(content, format));
+        let mut rest = object::entries(content, format);
         Ok(Cursor { known, next: rest.next().transpose()?, rest })
     }
 

@@ -52,10 +52,15 @@ pub fn digits(size: usize) -> [u8; 4] {
 pub fn write(out: &mut Vec<u8>, parts: &[&[u8]]) {
     let start = out.len();
     out.extend_from_slice(b"0000");
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    append(out, parts);
     out.truncate(start + LINE_MAX);
     let size = digits(out.len() - start);
     out[start..start + 4].copy_from_slice(&size);
+}
+
+/// Appends parts as they are.
+pub fn append(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 pub fn flush(out: &mut Vec<u8>) {
