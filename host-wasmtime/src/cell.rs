@@ -34,11 +34,14 @@ pub struct Limits {
     pub size_max: u64,
     /// Bytes of disk that pushes leave free.
     pub reserve: u64,
+    /// How long a client may send nothing, or take nothing.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { capacity: 4, cpu_max: Duration::from_secs(3600), size_max: 0, reserve: 0 }
+        let (cpu_max, stall) = (Duration::from_secs(3600), Duration::from_secs(120));
+        Limits { capacity: 4, cpu_max, size_max: 0, reserve: 0, stall }
     }
 }
 

@@ -12,15 +12,15 @@ use std::io::Read;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// Pieces that may wait in a channel.
 const QUEUE: usize = 4;
-/// How long a client may send nothing, or take nothing.
-const STALL: Duration = Duration::from_secs(120);
+/// A client that sends fewer bytes than this while it is waited for too long is as good as silent.
+const FLOW: usize = 4 << 10;
 /// How long the rest of a body is read that nobody wants, so that the client reads the answer.
 const DRAIN: Duration = Duration::from_secs(60);
 /// After how many seconds one that was sent away may try again.
@@ -36,7 +36,7 @@ pub struct Incoming {
 
 /// Starts to carry a body to a thread. It is not read before it is wanted: `Expect: 100-continue`
 /// is answered only then. `patient`: the client waits for that.
-pub fn carry(body: Body, patient: bool) -> Incoming {
+pub fn carry(body: Body, patient: bool, stall: Duration) -> Incoming {
     let (sender, pieces) = mpsc::channel(QUEUE);
     let wanted = Arc::new(Notify::new());
     let start = Arc::clone(&wanted);
@@ -46,8 +46,7 @@ pub fn carry(body: Body, patient: bool) -> Incoming {
             () = start.notified() => true,
             () = sender.closed() => false,
         };
-        if is_wanted || !patient {
-            forward(&mut body, &sender).await;
+        if (is_wanted || !patient) && forward(&mut body, sender, stall).await {
             // Nobody wants the rest: it is read all the same, or the client might miss the answer.
             let _ =
                 timeout(DRAIN, async { while let Some(Ok(_)) = frame(&mut body).await {} }).await;
@@ -60,20 +59,29 @@ async fn frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
     std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }
 
-async fn forward(body: &mut Body, sender: &mpsc::Sender<Option<Bytes>>) {
+/// False: the client is gone, or as good as gone.
+async fn forward(body: &mut Body, sender: mpsc::Sender<Option<Bytes>>, stall: Duration) -> bool {
+    let (mut waited, mut moved) = (Duration::ZERO, 0);
     loop {
-        let piece = match timeout(STALL, frame(body)).await {
+        let begin = Instant::now();
+        let next = timeout(stall.saturating_sub(waited), frame(body)).await;
+        waited += begin.elapsed();
+        let piece = match next {
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(bytes) => Some(bytes),
                 Err(_) => continue,
             },
             Ok(None) => None,
             // Without an end, so that a cut body is not taken for a whole one.
-            Ok(Some(Err(_))) | Err(_) => return,
+            Ok(Some(Err(_))) | Err(_) => return false,
         };
+        moved += piece.as_ref().map_or(0, Bytes::len);
+        if moved >= FLOW {
+            (waited, moved) = (Duration::ZERO, 0);
+        }
         let is_end = piece.is_none();
         if sender.send(piece).await.is_err() || is_end {
-            return;
+            return true;
         }
     }
 }
@@ -81,7 +89,9 @@ async fn forward(body: &mut Body, sender: &mpsc::Sender<Option<Bytes>>) {
 impl Incoming {
     fn receive(&mut self) -> Result<Option<Bytes>, Gone> {
         self.wanted.notify_one();
-        self.pieces.blocking_recv().ok_or(Gone("went away in the middle of its request"))
+        self.pieces
+            .blocking_recv()
+            .ok_or(Gone("went away, or stalled, in the middle of its request"))
     }
 }
 
@@ -165,15 +175,16 @@ pub struct Outgoing {
     head: Option<oneshot::Sender<Begun>>,
     pieces: Option<mpsc::Sender<Option<Bytes>>>,
     runtime: Handle,
+    stall: Duration,
     pub status: u16,
     pub bytes: u64,
 }
 
 /// An answer's two ends: the thread's, and what becomes the response once its head is known.
-pub fn answer() -> (Outgoing, oneshot::Receiver<Begun>) {
+pub fn answer(stall: Duration) -> (Outgoing, oneshot::Receiver<Begun>) {
     let (head, response) = oneshot::channel();
     let runtime = Handle::current();
-    (Outgoing { head: Some(head), pieces: None, runtime, status: 0, bytes: 0 }, response)
+    (Outgoing { head: Some(head), pieces: None, runtime, stall, status: 0, bytes: 0 }, response)
 }
 
 impl Outgoing {
@@ -200,7 +211,7 @@ impl Outgoing {
             Err(mpsc::error::TrySendError::Full(piece)) => piece,
             Err(_) => bail!(Gone("went away in the middle of the answer")),
         };
-        match self.runtime.block_on(timeout(STALL, pieces.send(piece))) {
+        match self.runtime.block_on(timeout(self.stall, pieces.send(piece))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => bail!(Gone("went away in the middle of the answer")),
             Err(_) => bail!(Gone("took nothing for long")),

@@ -29,9 +29,9 @@ impl Job {
     /// Runs it in a thread of its own; answers once the head is known. `patient`: the client waits
     /// to be told before it sends its body.
     pub async fn start(self, body: Body, patient: bool) -> Result<Answer> {
-        let (outgoing, response) = http::answer();
+        let (outgoing, response) = http::answer(self.cell.limits.stall);
         let has_body = !body.is_end_stream();
-        let incoming = http::carry(body, patient && has_body);
+        let incoming = http::carry(body, patient && has_body, self.cell.limits.stall);
         let work = tokio::task::spawn_blocking(move || self.run(incoming, outgoing));
         match response.await {
             Ok(begun) => http::response(begun).map(Ok).context("the engine's head is bad"),
@@ -61,6 +61,8 @@ impl Job {
         if let Err(error) = &done {
             if error.is::<Damaged>() {
                 let _ = outgoing.refuse(400, &error.to_string());
+            } else if error.is::<Gone>() {
+                let _ = outgoing.refuse(408, &error.to_string());
             } else if let Some(Fault { status, text }) = fault::find(error) {
                 let _ = outgoing.refuse(status, text);
             }

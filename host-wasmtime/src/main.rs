@@ -9,6 +9,7 @@ mod head;
 mod http;
 mod job;
 mod keys;
+mod listen;
 mod names;
 mod registry;
 mod rules;

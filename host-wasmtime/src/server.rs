@@ -10,11 +10,9 @@ use crate::job::Job;
 use crate::names::{Name, route};
 use crate::tokens::{self, Grant, Scope};
 use anyhow::Result;
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -61,11 +59,6 @@ impl Server {
         Ok(Server { cell, gate, places, start, count: AtomicU64::new(0) })
     }
 
-    /// The routes; there is but one, since what is inside a repository is the engine's.
-    pub fn router(self: Arc<Self>) -> Router {
-        Router::new().fallback(handle).with_state(self)
-    }
-
     /// A place among the requests that run, if one gets free in time.
     pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
         let place = Arc::clone(&self.places).acquire_owned();
@@ -84,7 +77,8 @@ impl Server {
     }
 }
 
-async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response<Body> {
+/// The answer to a request, whatever it is.
+pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Body> {
     let begin = Instant::now();
     let id = server.next_id();
     let (parts, body) = request.into_parts();

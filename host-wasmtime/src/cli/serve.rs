@@ -3,6 +3,7 @@
 use super::Common;
 use crate::cell::{Cell, Limits, now};
 use crate::gate::Gate;
+use crate::listen;
 use crate::registry;
 use crate::rules::{Rules, Terms};
 use crate::server::Server;
@@ -10,7 +11,6 @@ use crate::ssh;
 use crate::tokens::{self, Scope};
 use crate::upkeep;
 use anyhow::{Context, Result, ensure};
-use axum::serve::ListenerExt;
 use clap::Args;
 use std::future::Future;
 use std::io::Write;
@@ -51,6 +51,9 @@ pub struct Serve {
     /// Refuse pushes while the disk has less than so many MiB left
     #[arg(long, default_value_t = 64, value_name = "MIB")]
     disk_reserve: u64,
+    /// After how many seconds a client is cut that sends nothing, or takes nothing
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    stall: u64,
 }
 
 impl Serve {
@@ -68,6 +71,7 @@ impl Serve {
             cpu_max,
             size_max: self.size_max,
             reserve: self.disk_reserve.saturating_mul(1 << 20),
+            stall: Duration::from_secs(self.stall),
         };
         let cell = Arc::new(Cell::open(&common.data, common.engine.as_deref(), limits)?);
         raise_files();
@@ -161,11 +165,8 @@ pub async fn serve(
     server: Arc<Server>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
     let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let graceful = axum::serve(listener, server.router()).with_graceful_shutdown(async move {
+    let all = listen::listen(listener, server, async move {
         stop.await;
         let _ = stopping.send(());
     });
@@ -174,7 +175,7 @@ pub async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        done = graceful.into_future() => done?,
+        () = all => {}
         () = too_long => tracing::warn!("some requests did not end in time: they are cut"),
     }
     Ok(())

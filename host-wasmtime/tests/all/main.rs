@@ -7,4 +7,5 @@ mod bodies;
 mod faults;
 mod process;
 mod server;
+mod slow;
 mod ssh;
