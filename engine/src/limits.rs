@@ -49,8 +49,20 @@ pub const DEPTH_MAX: u8 = 250;
 /// Bytes that the deltas of one push may make, and as many more for each byte that was sent.
 pub const MADE_MAX: u64 = 8 << 30;
 pub const MADE_RATIO: u64 = 100;
-/// Objects in one pack that is received.
-pub const OBJECTS_MAX: usize = 300_000;
+/// Places in a pack being sent that are remembered: deltas lean by distance on what was sent since.
+pub const JUMPS_MAX: usize = 200_000;
+/// Objects in one pack that is received: more than a walk could mark within its memory.
+pub const OBJECTS_MAX: usize = 10_000_000;
+/// A pack of more objects is taken in parts, each of them stored as a pack of its own.
+pub const PART_OBJECTS: usize = 250_000;
+/// A part ends, too, where its objects and those that they refer to are so many.
+pub const PART_IDS: usize = 330_000;
+/// Room for what the last object of a part refers to; more is made if need be.
+pub const PART_IDS_MORE: usize = 19_000;
+/// Objects that a merge lists at most.
+pub const MERGE_OBJECTS: u64 = 2_000_000;
+/// Objects of a pack in parts that nothing in it refers to, and that are looked at one by one.
+pub const ROOTS_MAX: usize = 10_000;
 /// Where a chain would grow past it, the object is stored whole.
 pub const CHAIN_MAX: u8 = 50;
 /// Tries to change the manifest while other pushes change it.
@@ -121,4 +133,5 @@ const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
 const _: () = assert!(CHAIN_MAX < DEPTH_MAX);
 const _: () = assert!(LINE_MAX < EMIT_MAX);
 const _: () = assert!(ROW_MAX < HELD_MAX);
+const _: () = assert!((PART_IDS + PART_IDS_MORE) * 3 / 2 < 1 << 19);
 const _: () = assert!(2 * (WAITING_MAX + WAITS_MAX) < RING_SMALL);

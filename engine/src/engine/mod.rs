@@ -164,6 +164,7 @@ impl<'h> Engine<'h> {
         }
         self.send();
         if progress == Progress::Done {
+            self.store.forget_parts();
             let upkeep = match &self.state {
                 State::Session { session, .. } => upkeep_after(session, self.time),
                 _ => None,

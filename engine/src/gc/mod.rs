@@ -6,7 +6,7 @@ mod bitmaps;
 mod rewrite;
 
 use crate::error::Result;
-use crate::limits::{GRACE_SECONDS, PRUNE_SECONDS, SMALL_PACKS_MAX};
+use crate::limits::{GRACE_SECONDS, MERGE_OBJECTS, PRUNE_SECONDS, SMALL_PACKS_MAX};
 use crate::store::Store;
 use crate::store::merge::Merge;
 use bitmaps::Marking;
@@ -85,7 +85,7 @@ fn due(store: &Store, size_max: u64) -> Option<Range<usize>> {
     let mut first = sizes.len();
     for (slot, (count, size)) in sizes.iter().enumerate().rev() {
         bytes += size;
-        if bytes > size_max {
+        if bytes > size_max || after + u64::from(*count) > MERGE_OBJECTS {
             break;
         }
         if u64::from(*count) < 2 * after {

@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::hash::Oid;
-use crate::limits::{EMIT_MAX, OBJECTS_MAX};
+use crate::limits::EMIT_MAX;
 use crate::store::Store;
 use crate::store::bits::Bits;
 use crate::store::export::{Export, Options, Selection};
@@ -58,6 +58,7 @@ impl Rewrite {
                     self.state = self.begin_copy(store, send)?;
                 }
             }
+            State::Copy { both, .. } if both.1.is_sealing() => _ = both.1.step(store)?,
             State::Copy { both, is_copied: true } => {
                 if both.1.step(store)? {
                     store.replace(&self.before, Some(&both.1), self.loose_since)?;
@@ -82,7 +83,7 @@ impl Rewrite {
         if count == all {
             // Each is reached, and so none is there twice.
             store.replace(&self.before, None, self.loose_since)?;
-        } else if count as usize <= OBJECTS_MAX {
+        } else {
             let selection = Selection::Set { send, has: Bits::none() };
             let export = Export::new(store, selection, Options { ofs_delta: true })?;
             let both = Box::new((export, Import::again(store)));

@@ -210,6 +210,12 @@ impl Receive {
             State::Commands | State::Certificate | State::Options => {
                 return Err(Error::CutShort);
             }
+            State::Pack(Some(mut import)) if import.is_sealing() => {
+                self.state = match import.step(store) {
+                    Ok(_) => State::Pack(Some(import)),
+                    Err(error) => State::Refused(import.explain(blamed(error)?)),
+                };
+            }
             State::Pack(Some(import)) => self.state = State::Steps(import),
             State::Pack(None) => self.end_unpack(Error::CutShort.text().as_bytes(), out),
             State::Refused(reason) => self.end_unpack(&reason, out),
@@ -232,6 +238,7 @@ impl Receive {
 
     fn progress(&self) -> Progress {
         match &self.state {
+            State::Pack(Some(import)) if import.is_sealing() => Progress::Busy,
             State::Pack(Some(import)) if self.caller.is_stream && import.is_whole() => {
                 Progress::Busy
             }

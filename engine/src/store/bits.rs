@@ -56,29 +56,6 @@ impl Bits {
         }
     }
 
-    /// For each pack: the number of members before each 64 positions of it.
-    pub fn ranks(&self) -> Vec<Vec<u32>> {
-        let (mut count, mut ranks) = (0, Vec::new());
-        for pack in &self.packs {
-            let mut before = Vec::with_capacity(pack.len());
-            for word in pack {
-                before.push(count);
-                count += word.count_ones();
-            }
-            ranks.push(before);
-        }
-        ranks
-    }
-
-    /// The number of members before a place, by what `ranks` answered.
-    pub fn rank(&self, ranks: &[Vec<u32>], place: Place) -> usize {
-        let find = |pack: usize| Some((self.packs.get(pack)?, ranks.get(pack)?));
-        let Some((words, ranks)) = find(place.pack as usize) else { return 0 };
-        let word = words.get(word_of(place)).copied().unwrap_or(0);
-        let below = word & ((1 << (place.position % 64)) - 1);
-        ranks.get(word_of(place)).map_or(0, |rank| (rank + below.count_ones()) as usize)
-    }
-
     pub fn has(&self, place: Place) -> bool {
         let word = self.packs.get(place.pack as usize).and_then(|pack| pack.get(word_of(place)));
         word.is_some_and(|word| word >> (place.position % 64) & 1 != 0)

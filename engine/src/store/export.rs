@@ -7,6 +7,7 @@ use super::{Place, Store, objects};
 use crate::error::{Error, Result};
 use crate::flate::Deflate;
 use crate::hash::Hasher;
+use crate::limits::JUMPS_MAX;
 use crate::pack::entry::{self, Form, Header};
 use crate::pack::index::{Base, Record};
 use alloc::vec::Vec;
@@ -35,12 +36,16 @@ pub struct Export {
     hasher: Option<Hasher>,
     written: u64,
     state: State,
-    /// Where each object of a set was written, in the order of sending.
-    offsets: Vec<u64>,
+    /// Where entries of a set were written, in the order of sending.
+    jumps: Vec<Jump>,
     /// What `extend` found out about the entry after its run.
     ready: Option<Part>,
-    /// For each pack: objects of the set before it, and before each 64 positions of it.
-    ranks: Vec<Vec<u32>>,
+}
+
+/// From a place on, entries were written so far behind where their pack has them.
+struct Jump {
+    place: Place,
+    shift: i64,
 }
 
 enum State {
@@ -84,15 +89,11 @@ impl Export {
             }
             other => other,
         };
-        let (ranks, is_one) = match &selection {
-            Selection::All => (Vec::new(), store.manifest.packs.len() == 1),
-            Selection::Set { send, .. } => (send.ranks(), false),
-        };
+        let is_one = matches!(selection, Selection::All) && store.manifest.packs.len() == 1;
         let is_plain = is_one && store.pack(0)?.trailer.is_some();
         let hasher = (!is_plain).then(|| Hasher::new(store.format));
-        let (offsets, state) = (Vec::new(), State::Head);
-        let ready = None;
-        Ok(Export { selection, options, count, hasher, written: 0, state, offsets, ready, ranks })
+        let (jumps, state, ready) = (Vec::new(), State::Head, None);
+        Ok(Export { selection, options, count, hasher, written: 0, state, jumps, ready })
     }
 
     /// Objects in the pack.
@@ -175,18 +176,15 @@ impl Export {
         };
         let part = match self.ready.take() {
             Some(part) => part,
-            None => self.part(store, place)?,
+            None => self.part(store, place, self.written)?,
         };
+        self.jump(place, self.written as i64 - store.record(place)?.offset as i64);
         let (run, then) = match part {
             Part::Rewritten(head, run) => {
-                self.offsets.push(self.written);
                 self.write(&head, sink);
                 (run, Place { position: place.position + 1, ..place })
             }
-            Part::AsStored(run) => {
-                self.offsets.push(self.written);
-                self.extend(store, run, place)?
-            }
+            Part::AsStored(run) => self.extend(store, run, place)?,
         };
         self.state = if run.from < run.to { State::Run { run, then } } else { State::Next(then) };
         Ok(())
@@ -198,11 +196,9 @@ impl Export {
         let mut run = run;
         let mut at = Place { position: place.position + 1, ..place };
         while at.position - place.position < ENTRIES_MAX && self.sends(at) {
-            self.offsets.push(self.written + (run.to - run.from));
-            match self.part(store, at)? {
+            match self.part(store, at, self.written + (run.to - run.from))? {
                 Part::AsStored(more) if more.from == run.to => run.to = more.to,
                 part => {
-                    self.offsets.pop();
                     self.ready = Some(part);
                     break;
                 }
@@ -220,24 +216,25 @@ impl Export {
         matches!(&self.selection, Selection::Set { has, .. } if has.has(place))
     }
 
-    /// What is to be done about the entry at a place; its own offset is the next one noted, or the
-    /// last one that was.
-    fn part(&mut self, store: &mut Store, place: Place) -> Result<Part> {
+    /// What is to be done about the entry at a place; `here` is where it is to be written.
+    fn part(&mut self, store: &mut Store, place: Place, here: u64) -> Result<Part> {
         let record = store.record(place)?;
         let run = run_of(store, place, &record)?;
-        let rank = self.rank(place);
-        let here = self.offsets.get(rank).copied().unwrap_or(self.written);
         match record.base {
             Base::None => Ok(Part::AsStored(run)),
             Base::Inside(position) => {
                 let base = Place { position, ..place };
-                if self.options.ofs_delta && self.sends(base) {
-                    let sent = self.offsets.get(self.rank(base)).copied();
-                    let distance = here - sent.ok_or(Error::Corrupt)?;
-                    if distance == record.offset - store.record(base)?.offset {
+                let shift = match self.options.ofs_delta && self.sends(base) {
+                    true => self.shift(base),
+                    false => None,
+                };
+                if let Some(shift) = shift {
+                    if shift == here as i64 - record.offset as i64 {
                         return Ok(Part::AsStored(run));
                     }
-                    return rewrite(store, run, Form::OfsDelta(distance));
+                    let sent = store.record(base)?.offset.checked_add_signed(shift);
+                    let distance = sent.and_then(|sent| here.checked_sub(sent));
+                    return rewrite(store, run, Form::OfsDelta(distance.ok_or(Error::Corrupt)?));
                 }
                 if self.sends(base) || self.has(base) {
                     let oid = store.oid(base)?;
@@ -256,10 +253,22 @@ impl Export {
         }
     }
 
-    /// Objects of the set that come before a place.
-    fn rank(&self, place: Place) -> usize {
-        let Selection::Set { send, .. } = &self.selection else { return 0 };
-        send.rank(&self.ranks, place)
+    /// Notes where an entry is written.
+    fn jump(&mut self, place: Place, shift: i64) {
+        let last = self.jumps.last();
+        if last.is_some_and(|last| last.shift == shift && last.place.pack == place.pack) {
+            return;
+        }
+        if self.jumps.len() == JUMPS_MAX {
+            self.jumps.drain(..JUMPS_MAX / 2);
+        }
+        self.jumps.push(Jump { place, shift });
+    }
+
+    /// How far behind its place in the pack an entry was written; `None`: that was forgotten.
+    fn shift(&self, place: Place) -> Option<i64> {
+        let after = self.jumps.partition_point(|jump| jump.place <= place);
+        self.jumps.get(after.checked_sub(1)?).map(|jump| jump.shift)
     }
 
     fn end(&mut self, store: &mut Store, sink: &mut dyn FnMut(&[u8])) -> Result<()> {

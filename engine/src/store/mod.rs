@@ -31,7 +31,7 @@ use crate::host::{Expect, Host, Write};
 use crate::limits::{INDEX_CACHE_MAX, RING_MAX, ROWS_CACHE_MAX};
 use crate::object::Kind;
 use alloc::vec::Vec;
-use manifest::Manifest;
+use manifest::{Manifest, Pack};
 use ring::Ring;
 use rows::Rows;
 
@@ -48,6 +48,9 @@ pub struct Store<'h> {
     rules: Vec<u8>,
     index_rows: Rows,
     data_rows: Rows,
+    /// Packs of the push under way that no manifest lists yet: their slots follow those that one
+    /// does.
+    parts: Vec<Pack>,
     /// Rows of packs' data that are not as they were written.
     damaged: Vec<u64>,
     contents: Ring,
@@ -88,6 +91,7 @@ impl<'h> Store<'h> {
             rules: Vec::new(),
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
+            parts: Vec::new(),
             damaged: Vec::new(),
             contents: Ring::new(RING_MAX),
             inflate: Inflate::new(),
@@ -128,6 +132,11 @@ impl<'h> Store<'h> {
         let manifest = Manifest::read(&self.manifest_row)?;
         self.adopt(manifest);
         Ok(())
+    }
+
+    /// A push is over, whether it was taken or not.
+    pub fn forget_parts(&mut self) {
+        self.parts = Vec::new();
     }
 
     /// Goes on with another manifest. Contents are known by slots of the one before.

@@ -15,15 +15,20 @@ impl Store<'_> {
     /// Where an object is, if the store has it (reachable or not). The oldest packs
     /// are asked first: so a delta's base is always found in an older pack, and chains end.
     pub fn find(&mut self, oid: &Oid) -> Result<Option<Place>> {
-        for slot in 0..self.manifest.packs.len() {
-            let Some(pack) = self.manifest.packs.get(slot) else { break };
+        self.find_from(0, oid)
+    }
+
+    /// The same among packs from this slot on.
+    pub(super) fn find_from(&mut self, slot: u32, oid: &Oid) -> Result<Option<Place>> {
+        for slot in slot.. {
+            let Ok(pack) = self.pack(slot) else { break };
             let Some(page) = page_of(pack, oid) else { continue };
             let number = pack.number;
             let ids_size = ids_size(pack, oid.format().width() + 4);
             let row = self.index_page(number, Part::Ids, page)?;
             let ids = row.get(..ids_size).unwrap_or(&row);
             if let Some(position) = index::find(ids, oid) {
-                return Ok(Some(Place { pack: slot as u32, position }));
+                return Ok(Some(Place { pack: slot, position }));
             }
         }
         Ok(None)
@@ -65,14 +70,21 @@ impl Store<'_> {
         index::id_at(&row, at, self.format)
     }
 
-    /// The pack in this slot of the manifest.
+    /// The pack in this slot.
     pub(super) fn pack(&self, slot: u32) -> Result<&Pack> {
-        self.manifest.packs.get(slot as usize).ok_or(Error::Corrupt)
+        let slot = slot as usize;
+        let part = || self.parts.get(slot - self.manifest.packs.len());
+        self.manifest.packs.get(slot).or_else(part).ok_or(Error::Corrupt)
+    }
+
+    /// The slot of the first pack that the manifest does not list.
+    pub(super) fn first_part(&self) -> u32 {
+        self.manifest.packs.len() as u32
     }
 
     /// Objects in each pack, the oldest pack first.
     pub fn counts(&self) -> impl Iterator<Item = u32> {
-        self.manifest.packs.iter().map(|pack| pack.count)
+        self.manifest.packs.iter().chain(&self.parts).map(|pack| pack.count)
     }
 
     /// Whether the packs one after another are just what the refs reach.

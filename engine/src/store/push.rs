@@ -3,7 +3,6 @@
 use super::import::Import;
 use super::keys;
 use super::log::{self, Record};
-use super::manifest::Manifest;
 use super::stage::Rows;
 use super::{Store, Target};
 use crate::error::{Error, Result};
@@ -141,7 +140,10 @@ fn try_commit(
     }
     sort::values(&mut tips);
     if let Some(import) = import.filter(|import| import.counts().0 > 0) {
-        pages = add_pack(&mut manifest, import)?;
+        pages = import.list(store, &mut manifest)?;
+        if manifest.packs.len() > PACKS_MAX {
+            return Err(Error::RepositoryFull);
+        }
         if !import.is_tight(&tips) {
             manifest.loosen(record.time);
         }
@@ -168,17 +170,11 @@ fn try_commit(
     for (key, row) in &logs {
         writes.push(Write { key, value: Some(row) });
     }
-    Ok(store.commit_all(manifest, expects, writes, &pages))
-}
-
-/// Lists the pack in the manifest, and its rows that are not written yet.
-fn add_pack(manifest: &mut Manifest, import: &Import) -> Result<Rows> {
-    if manifest.packs.len() >= PACKS_MAX {
-        return Err(Error::RepositoryFull);
+    let is_done = store.commit_all(manifest, expects, writes, &pages);
+    if is_done {
+        store.forget_parts();
     }
-    let number = manifest.list(import.stage().number())?;
-    manifest.packs.push(import.pack(number)?);
-    Ok(import.stage().pages(number))
+    Ok(is_done)
 }
 
 /// The branch that `HEAD` follows: the first one pushed into a repository that has none.

@@ -3,6 +3,7 @@
 use super::Store;
 use super::import::Import;
 use super::keys;
+use super::stage::Rows;
 use crate::error::Result;
 use crate::hash::Oid;
 use crate::limits::LOG_MAX;
@@ -70,14 +71,14 @@ impl Store<'_> {
             return Ok(false);
         }
         manifest.loose_since = loose_since;
-        let mut pages = Vec::new();
+        let mut pages = Rows::new();
         if let Some(import) = import {
-            let number = manifest.list(import.stage().number())?;
             manifest.retire(0..manifest.packs.len(), self.time);
-            manifest.packs.push(import.pack(number)?);
-            pages = import.stage().pages(number);
+            pages = import.list(self, &mut manifest)?;
         }
-        Ok(self.commit_manifest(manifest, &pages))
+        let is_done = self.commit_manifest(manifest, &pages);
+        self.forget_parts();
+        Ok(is_done)
     }
 }
 

@@ -97,7 +97,7 @@ fn a_zlib_bomb_stops_where_its_header_ends() {
 fn counts_of_objects_have_a_limit() {
     let largest = entries(OBJECTS_MAX as u32, &[]);
     check(&largest[..12], "ended before it was complete");
-    for count in [OBJECTS_MAX as u32 + 1, 10_000_000, u32::MAX] {
+    for count in [OBJECTS_MAX as u32 + 1, u32::MAX] {
         check(&entries(count, &[]), "too many objects");
     }
 }

@@ -14,7 +14,7 @@ use engine::store::log::Record;
 use engine::store::push::{self, Update};
 use engine::walk::{Ask, Filter, Walk};
 
-const RECORD: Record =
+pub const RECORD: Record =
     Record { time: 1, caller: b"me", options: &[], certificate: b"", nonce: b"" };
 
 pub fn new_store() -> Memory {
@@ -28,9 +28,21 @@ pub fn oid(hex: &str) -> Oid {
 }
 
 pub fn import(store: &mut Store, pack: &[u8], chunk: usize) -> Result<Import> {
-    let mut import = Import::new(store, 0);
+    import_in_parts(store, pack, chunk, u32::MAX)
+}
+
+pub fn import_in_parts(
+    store: &mut Store,
+    pack: &[u8],
+    chunk: usize,
+    objects: u32,
+) -> Result<Import> {
+    let mut import = Import::new(store, 0).in_parts(objects);
     for bytes in pack.chunks(chunk) {
         import.feed(store, bytes)?;
+        while import.is_sealing() {
+            import.step(store)?;
+        }
     }
     while !import.step(store)? {}
     Ok(import)
@@ -56,7 +68,7 @@ pub fn push(
     Ok(())
 }
 
-fn fetch(host: &mut Memory, wants: &[&str], commons: &[&str], thin: bool) -> Vec<u8> {
+pub fn fetch(host: &mut Memory, wants: &[&str], commons: &[&str], thin: bool) -> Vec<u8> {
     let ids = |ids: &[&str]| ids.iter().map(|id| oid(id)).collect::<Vec<Oid>>();
     let (wants, commons) = (ids(wants), ids(commons));
     answer(host, Ask { wants, commons, include_tag: false, thin, cut: None, filter: None })

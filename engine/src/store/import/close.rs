@@ -1,5 +1,6 @@
 //! The end of a pack: everything that its objects refer to is there; the index is written.
 
+use super::ids::Ids;
 use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
@@ -8,10 +9,10 @@ use crate::object::check::{Content, File, Finding, inspect_file};
 use crate::object::{Commit, Kind};
 use crate::pack::index::{self, PAGE_COUNT, Record};
 use crate::sort;
-use crate::store::Store;
 use crate::store::keys::{Part, SMALL_COUNT};
 use crate::store::manifest::Pack;
 use crate::store::ring::Ring;
+use crate::store::{Place, Store};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::replace;
@@ -23,10 +24,14 @@ pub(super) struct Closing {
     next: usize,
 }
 
-/// A pack that may be made visible.
-pub struct Closed {
-    /// The first eight bytes of the first id of each page.
-    pub firsts: Vec<u64>,
+/// Where an object is that the pack refers to.
+pub(super) enum Where {
+    /// At a position of what is being closed.
+    Here(u32),
+    /// In an earlier part of the pack, or a later one.
+    Part(Place),
+    /// It was stored before.
+    Before,
 }
 
 impl Import {
@@ -55,34 +60,49 @@ impl Import {
             return Ok(());
         }
         drop(closing);
-        let closed = self.build_index(store)?;
-        self.state = State::Done(closed);
+        let firsts = self.build_index(store)?;
+        if !self.is_undivided() {
+            return self.seal(store, firsts);
+        }
+        self.state = State::Done(firsts);
         Ok(())
     }
 
     /// What git will read in the pack's trees does not mislead it. What was stored before was
     /// looked at when it came.
-    fn check_file(&mut self, store: &mut Store, number: u32, is: Option<Kind>) -> Result<()> {
+    pub(super) fn check_file(
+        &mut self,
+        store: &mut Store,
+        oid: &Oid,
+        note: u8,
+        kind: Kind,
+        at: Where,
+    ) -> Result<()> {
         for file in [File::Modules, File::Attributes] {
-            let position = self.ids.position(number);
-            let is_blob = is == Some(Kind::Blob);
-            if !self.ids.is_marked(number, file) || (is_blob && position.is_none()) {
+            if !Ids::is_marked(note, file) {
                 continue;
             }
-            let text;
-            let content = match position.filter(|_| is_blob) {
-                None => Content::Other,
-                Some(at) if self.entries.get(at)?.size > HELD_MAX as u64 => Content::Large,
-                Some(at) => {
-                    text = self.load(store, at)?;
-                    Content::Blob(&text)
-                }
+            let size = match at {
+                _ if kind != Kind::Blob => None,
+                Where::Here(position) => Some(self.entries.get(position)?.size),
+                Where::Part(place) => Some(store.record(place)?.size),
+                Where::Before => continue,
             };
-            let oid = self.ids.oid(number);
+            let text = match at {
+                _ if size.is_none_or(|size| size > HELD_MAX as u64) => Vec::new(),
+                Where::Here(position) => self.load(store, position)?,
+                Where::Part(place) => store.read(place)?.1,
+                Where::Before => continue,
+            };
+            let content = match size {
+                None => Content::Other,
+                Some(size) if size > HELD_MAX as u64 => Content::Large,
+                Some(_) => Content::Blob(&text),
+            };
             let (fault, warnings) = (&mut self.fault, &mut self.warnings);
-            let mut tell = |found: &Finding| super::name::tell(found, &oid, fault, warnings);
+            let mut tell = |found: &Finding| super::name::tell(found, oid, fault, warnings);
             if !inspect_file(file, &content, &self.severities, &mut tell) {
-                return self.fail(oid, Error::BadObject);
+                return self.fail(*oid, Error::BadObject);
             }
         }
         Ok(())
@@ -90,27 +110,25 @@ impl Import {
 
     /// An id that the pack refers to is in the pack or in the store, and is what it is said to be.
     fn close_one(&mut self, store: &mut Store, number: u32) -> Result<()> {
-        let oid = self.ids.oid(number);
-        let said = self.ids.kind(number);
-        let is = match self.ids.position(number) {
-            Some(position) => {
-                self.has_doubles |= store.find(&oid)?.is_some();
-                let entry = self.entries.get(position)?;
-                if self.object_max > 0 && entry.size > self.object_max {
-                    self.fault =
-                        [b"object ", &*oid.to_hex(), b" is larger than this repository takes"]
-                            .concat();
-                    return self.fail(oid, Error::TooLarge);
-                }
-                entry.kind
+        let (oid, note) = (self.ids.oid(number), self.ids.note(number));
+        let Some(position) = self.ids.position(number) else {
+            if self.is_undivided() {
+                return self.look_up(store, &oid, note);
             }
-            None => store.kind(&oid)?,
+            return self.postpone(store, number);
         };
-        match (said, is) {
-            (_, None) => self.fail(oid, Error::MissingObject),
-            (Some(said), Some(is)) if said != is => self.fail(oid, Error::BadObject),
-            _ => self.check_file(store, number, is),
+        self.has_doubles |= store.find(&oid)?.is_some();
+        let entry = self.entries.get(position)?;
+        if self.object_max > 0 && entry.size > self.object_max {
+            self.fault =
+                [b"object ", &*oid.to_hex(), b" is larger than this repository takes"].concat();
+            return self.fail(oid, Error::TooLarge);
         }
+        let kind = entry.kind.ok_or(Error::MissingBase)?;
+        if self.ids.kind(number).is_some_and(|said| said != kind) {
+            return self.fail(oid, Error::BadObject);
+        }
+        self.check_file(store, &oid, note, kind, Where::Here(position))
     }
 
     /// Commits outside of the pack that a commit leads to through it; itself, if it is outside.
@@ -137,6 +155,7 @@ impl Import {
         if store.manifest.has_all(&self.packs) {
             return Ok(());
         }
+        self.look_again_in_parts(store)?;
         for number in 0..self.ids.len() as u32 {
             let is_outside = self.ids.position(number).is_none();
             if is_outside && store.find(&self.ids.oid(number))?.is_none() {
@@ -148,26 +167,27 @@ impl Import {
 
     /// Whether all that its objects refer to, and their bases, are in the pack itself.
     pub(in crate::store) fn is_closed(&self) -> bool {
-        (0..self.ids.len() as u32).all(|number| self.ids.position(number).is_some())
+        !self.leans
     }
 
-    fn fail(&mut self, oid: Oid, error: Error) -> Result<()> {
+    pub(super) fn fail(&mut self, oid: Oid, error: Error) -> Result<()> {
         self.culprit = Some(oid);
         Err(error)
     }
 
-    fn build_index(&mut self, store: &mut Store) -> Result<Closed> {
+    /// Answers the first eight bytes of the first id of each page.
+    fn build_index(&mut self, store: &mut Store) -> Result<Vec<u64>> {
         let count = self.entries.len();
         let mut order = sort::numbers(count as usize);
         let (ids, entries) = (&self.ids, &self.entries);
         let bytes = |position: u32| ids.bytes(entries.id(position).unwrap_or(0));
         sort::by(&mut order, &|a, b| bytes(a) < bytes(b));
         self.has_doubles |= order.windows(2).any(|two| bytes(two[0]) == bytes(two[1]));
-        let mut closed = Closed { firsts: Vec::new() };
+        let mut firsts = Vec::new();
         let mut ranks = vec![0u32; count as usize];
         for (page, positions) in order.chunks(PAGE_COUNT).enumerate() {
             let first = positions.first().and_then(|at| bytes(*at).first_chunk());
-            closed.firsts.push(u64::from_be_bytes(*first.ok_or(Error::Corrupt)?));
+            firsts.push(u64::from_be_bytes(*first.ok_or(Error::Corrupt)?));
             let mut row = Vec::with_capacity(positions.len() * index::id_width(self.format));
             for (at, position) in positions.iter().enumerate() {
                 index::write_id(&mut row, bytes(*position), *position);
@@ -189,12 +209,12 @@ impl Import {
                 false => self.stage.add_index(store, Part::Records, page as u32, row)?,
             }
         }
-        Ok(closed)
+        Ok(firsts)
     }
 
     /// The pack as the manifest lists it.
     pub(in crate::store) fn pack(&self, number: u32) -> Result<Pack> {
-        let State::Done(closed) = &self.state else {
+        let State::Done(firsts) = &self.state else {
             return Err(Error::CutShort);
         };
         Ok(Pack {
@@ -202,7 +222,7 @@ impl Import {
             count: self.count,
             size: self.stage.size(),
             trailer: self.trailer.map(|trailer| trailer.as_bytes().to_vec()),
-            firsts: closed.firsts.clone(),
+            firsts: firsts.clone(),
         })
     }
 
@@ -213,12 +233,9 @@ impl Import {
             let id = self.entries.id(position).unwrap_or(u32::MAX);
             self.ids.kind(id).is_some() || tips.binary_search(&self.ids.oid(id)).is_ok()
         };
-        !self.has_doubles && (0..self.entries.len()).all(is_reached)
-    }
-
-    /// The rows that the stage still holds.
-    pub(in crate::store) fn stage(&self) -> &crate::store::stage::Stage {
-        &self.stage
+        let is_tip = |root: &Oid| tips.binary_search(root).is_ok();
+        let is_reached = (0..self.entries.len()).all(is_reached);
+        !self.has_doubles && is_reached && self.roots.iter().all(is_tip)
     }
 }
 

@@ -166,16 +166,23 @@ impl Entries {
 
     /// The entry that was sent at this offset.
     pub fn find_sent(&self, sent: u64) -> Option<u32> {
-        let after = self.shifts.partition_point(|(from, _)| *from <= sent);
-        let shift = after.checked_sub(1).and_then(|at| self.shifts.get(at)).map_or(0, |at| at.1);
-        let staged = sent.checked_add_signed(shift)?;
-        let next = self.shifts.get(after).and_then(|(from, by)| from.checked_add_signed(*by));
-        if next.is_some_and(|next| staged >= next) {
-            return None;
-        }
+        let staged = staged(&self.shifts, sent)?;
         let found = self.list.binary_search_by_key(&staged, Packed::offset);
         found.ok().map(|position| position as u32)
     }
+
+    pub fn take_shifts(&mut self) -> Vec<(u64, i64)> {
+        core::mem::take(&mut self.shifts)
+    }
+}
+
+/// Where bytes are staged that were sent at an offset, if they are.
+pub fn staged(shifts: &[(u64, i64)], sent: u64) -> Option<u64> {
+    let after = shifts.partition_point(|(from, _)| *from <= sent);
+    let shift = after.checked_sub(1).and_then(|at| shifts.get(at)).map_or(0, |at| at.1);
+    let staged = sent.checked_add_signed(shift)?;
+    let next = shifts.get(after).and_then(|(from, by)| from.checked_add_signed(*by));
+    next.is_none_or(|next| staged < next).then_some(staged)
 }
 
 #[cfg(test)]

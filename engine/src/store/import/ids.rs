@@ -57,7 +57,22 @@ impl Ids {
 
     /// What others in the pack say that the object is; `None`: nothing in the pack refers to it.
     pub fn kind(&self, number: u32) -> Option<Kind> {
-        self.kinds.get(number as usize).and_then(|kind| Kind::from_number(*kind & KIND))
+        Ids::kind_of(self.note(number))
+    }
+
+    /// All that was said of it.
+    pub fn note(&self, number: u32) -> u8 {
+        self.kinds.get(number as usize).copied().unwrap_or(0)
+    }
+
+    /// What such a note says that the object is.
+    pub fn kind_of(note: u8) -> Option<Kind> {
+        Kind::from_number(note & KIND)
+    }
+
+    /// Whether such a note says that a tree has the object as a file that git reads.
+    pub fn is_marked(note: u8, file: File) -> bool {
+        note >> FILE_SHIFT & file as u8 != 0
     }
 
     /// The number of an id that is in the set.
@@ -100,17 +115,18 @@ impl Ids {
         }
     }
 
-    pub fn is_marked(&self, number: u32, file: File) -> bool {
-        let known = self.kinds.get(number as usize);
-        known.is_some_and(|known| known >> FILE_SHIFT & file as u8 != 0)
-    }
-
     fn add(&mut self, oid: &Oid) -> u32 {
         let slot = self.slot(oid.as_bytes());
         if let Some(number) = self.slots.get(slot).and_then(|number| number.checked_sub(1)) {
             return number;
         }
         let number = self.positions.len() as u32;
+        if self.positions.len() == self.positions.capacity() {
+            // In small steps: the old list and the new one are held together.
+            let more = self.positions.len() / 8 + 64;
+            self.positions.reserve_exact(more);
+            self.bytes.reserve_exact(more * self.format.width());
+        }
         self.bytes.extend_from_slice(oid.as_bytes());
         self.positions.push(ABSENT);
         self.kinds.push(0);

@@ -1,12 +1,14 @@
 //! A pack on its way in: read, hashed and checked as it arrives, its entries staged as they are.
 //! Nothing is visible before `push::commit`. Files: `entries` and `ids` know what came, `resolve`
-//! makes objects of it, `large` those that are never held, `name` computes ids, `close` finishes.
+//! makes objects of it, `large` those that are never held, `name` computes ids, `close` finishes,
+//! `parts` divides what is too much at once.
 
 mod close;
 mod entries;
 mod ids;
 mod large;
 mod name;
+mod parts;
 mod resolve;
 
 use super::ring::Ring;
@@ -16,15 +18,14 @@ use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
 use crate::limits::{
-    COUNT_LARGE, COUNT_SMALL, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, RING_MAX,
-    RING_OUTSIDE, RING_SMALL, ROWS_IMPORT_MAX, ROWS_RESOLVE_MAX, WHOLE_MAX,
+    COUNT_LARGE, COUNT_SMALL, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, PART_OBJECTS,
+    RING_MAX, RING_OUTSIDE, RING_SMALL, ROWS_IMPORT_MAX, ROWS_RESOLVE_MAX, WHOLE_MAX,
 };
 use crate::object::check::Severities;
 use crate::object::{Kind, check};
 use crate::pack::entry::{self, Form, Header};
 use alloc::vec;
 use alloc::vec::Vec;
-pub(super) use close::Closed;
 use entries::Entries;
 use ids::Ids;
 
@@ -74,6 +75,20 @@ pub struct Import {
     largest: u64,
     /// Numbers of the packs that the store had when this began.
     packs: Vec<u32>,
+    /// Objects that a part has at most.
+    part_max: u32,
+    /// What was stored of the pack so far, if it is taken in parts; their objects and bytes.
+    parts: Vec<parts::Part>,
+    stored: u32,
+    stored_size: u64,
+    /// Where the first entry was sent of the part that is being received.
+    part_sent: u64,
+    /// What it refers to outside of it.
+    open: parts::Open,
+    /// Objects of the parts that nothing in the pack refers to.
+    roots: Vec<Oid>,
+    /// The pack refers to what was stored before.
+    leans: bool,
 }
 
 /// Where the pack is.
@@ -92,7 +107,13 @@ enum State {
     },
     /// Every object is known; what they refer to is looked up.
     Closing(close::Closing),
-    Done(Closed),
+    /// What the parts refer to is looked up: so many ids of this part were.
+    Settling {
+        part: usize,
+        at: usize,
+    },
+    /// It may be made visible: the first eight bytes of the first id of each page.
+    Done(Vec<u64>),
 }
 
 /// An entry that is too large to be inflated at once.
@@ -155,6 +176,14 @@ impl Import {
             is_rewritten: false,
             largest: 0,
             packs: store.manifest.numbers(),
+            part_max: PART_OBJECTS as u32,
+            parts: Vec::new(),
+            stored: 0,
+            stored_size: 0,
+            part_sent: 0,
+            open: parts::Open::default(),
+            roots: Vec::new(),
+            leans: false,
         }
     }
 
@@ -166,12 +195,20 @@ impl Import {
         import
     }
 
-    /// The next bytes of the pack, cut anywhere. Bytes after its trailer are an error (`BadPack`).
+    /// The same in parts of at most so many objects.
+    pub fn in_parts(self, objects: u32) -> Import {
+        Import { part_max: objects, ..self }
+    }
+
+    /// The next bytes of the pack, cut anywhere, as long as it `is_sealing` no part.
+    /// Bytes after its trailer are an error (`BadPack`).
     pub fn feed(&mut self, store: &mut Store, bytes: &[u8]) -> Result<()> {
         let mut input = core::mem::take(&mut self.input);
         input.extend_from_slice(bytes);
         let mut at = 0;
-        while let Some(taken) = self.advance(store, input.get(at..).unwrap_or_default())? {
+        while !self.is_sealing()
+            && let Some(taken) = self.advance(store, input.get(at..).unwrap_or_default())?
+        {
             at += taken;
         }
         input.drain(..at);
@@ -182,10 +219,15 @@ impl Import {
     /// Reads one thing at the start of `input`, and says how many bytes it took; `None` asks for
     /// more.
     fn advance(&mut self, store: &mut Store, input: &[u8]) -> Result<Option<usize>> {
+        let (is_over, is_full) = (self.taken() == self.count, self.is_full());
         let taken = match &mut self.state {
             State::Header => self.read_header(input)?,
-            State::Entry if self.entries.len() == self.count => {
+            State::Entry if is_over => {
                 self.state = State::Trailer;
+                return Ok(Some(0));
+            }
+            State::Entry if is_full => {
+                self.state = State::Received;
                 return Ok(Some(0));
             }
             State::Entry => self.read_entry(store, input)?,
@@ -197,7 +239,7 @@ impl Import {
         if let Some(taken) = taken {
             let bytes = input.get(..taken).unwrap_or_default();
             self.checksum.iter_mut().for_each(|hasher| hasher.update(bytes));
-            if self.stage.size() > self.room {
+            if self.stored_size + self.stage.size() > self.room {
                 return Err(Error::RepositoryFull);
             }
             if self.input_max > 0 && self.sent > self.input_max {
@@ -219,12 +261,7 @@ impl Import {
         if self.count as usize > OBJECTS_MAX {
             return Err(Error::TooManyObjects);
         }
-        if self.count as usize > COUNT_LARGE {
-            self.contents = Ring::new(RING_SMALL);
-        }
-        self.entries = Entries::new(self.count);
-        self.ids = Ids::new(self.format, self.count);
-        self.state = State::Entry;
+        self.begin_part();
         Ok(Some(HEADER_SIZE))
     }
 
@@ -369,11 +406,11 @@ impl Import {
 
     /// Whether the pack's last byte was read.
     pub fn is_whole(&self) -> bool {
-        matches!(self.state, State::Received)
+        matches!(self.state, State::Received) && self.taken() == self.count
     }
 
-    /// After the last byte: one bounded step of what remains (deltas, connectivity). True: all is
-    /// done. `CutShort` if the pack is not complete.
+    /// After the last byte, or while it is sealing: one bounded step of what remains (deltas,
+    /// connectivity). True: all is done. `CutShort` if the pack is not complete.
     pub fn step(&mut self, store: &mut Store) -> Result<bool> {
         match &mut self.state {
             State::Received => {
@@ -391,7 +428,13 @@ impl Import {
                 self.state = State::Resolving { order, next: 0 };
             }
             State::Resolving { .. } => self.resolve_some(store)?,
-            State::Closing(_) => self.close_some(store)?,
+            State::Closing(_) => {
+                self.close_some(store)?;
+                if matches!(self.state, State::Entry) {
+                    self.feed(store, &[])?;
+                }
+            }
+            State::Settling { .. } => self.settle_some(store)?,
             State::Done(_) => return Ok(true),
             _ => return Err(Error::CutShort),
         }
@@ -400,7 +443,7 @@ impl Import {
 
     /// Objects named by the pack's header, and those made so far.
     pub fn counts(&self) -> (u32, u32) {
-        (self.count, self.entries.len() - self.pending.len() as u32)
+        (self.count, self.taken() - self.pending.len() as u32)
     }
 
     /// The type of an object in this pack or in the store. Complete once `step` said true.

@@ -89,7 +89,7 @@ impl Import {
             return self.add_rewritten(store, kind, &content, sent);
         }
         let offset = self.stage.size();
-        let header = self.header_here(header, base)?;
+        let header = self.header_here(store, header, base, place)?;
         self.begin_entry(store, &header, sent)?;
         self.stage.push(store, raw)?;
         let position = self.entries.len();
@@ -133,8 +133,13 @@ impl Import {
             Form::OfsDelta(distance) => {
                 let at =
                     sent.checked_sub(distance).filter(|at| *at < sent).ok_or(Error::BadPack)?;
-                let found = self.entries.find_sent(at).ok_or(Error::BadPack)?;
-                (Base::Inside(found), None)
+                match self.entries.find_sent(at) {
+                    Some(found) => (Base::Inside(found), None),
+                    None => {
+                        let place = self.find_in_parts(store, at)?.ok_or(Error::BadPack)?;
+                        (Base::Outside, Some(place))
+                    }
+                }
             }
             Form::RefDelta(oid) => match (self.position(&oid), store.find(&oid)?) {
                 (Some(position), _) => (Base::Inside(position), None),
@@ -149,11 +154,20 @@ impl Import {
     }
 
     /// The header as it is right where the entry is staged.
-    fn header_here(&self, header: &Header, base: Base) -> Result<Header> {
-        Ok(match (header.form, base) {
-            (Form::OfsDelta(_), Base::Inside(position)) => {
+    fn header_here(
+        &self,
+        store: &mut Store,
+        header: &Header,
+        base: Base,
+        place: Option<Place>,
+    ) -> Result<Header> {
+        Ok(match (header.form, base, place) {
+            (Form::OfsDelta(_), Base::Inside(position), _) => {
                 let distance = self.stage.size() - self.entries.get(position)?.offset;
                 Header { form: Form::OfsDelta(distance), ..*header }
+            }
+            (Form::OfsDelta(_), _, Some(place)) => {
+                Header { form: Form::RefDelta(store.oid(place)?), ..*header }
             }
             _ => *header,
         })
