@@ -36,6 +36,8 @@ pub const RING_OUTSIDE: usize = 2 << 20;
 pub const INDEX_CACHE_MAX: usize = 7 << 20;
 /// The same while a pack is received.
 pub const INDEX_IMPORT_MAX: usize = 2 << 20;
+/// The same once all parts of a large pack are stored, and what they refer to is looked up.
+pub const INDEX_SETTLE_MAX: usize = 14 << 20;
 /// Rows of packs' data that a request keeps while it only reads.
 pub const ROWS_CACHE_MAX: usize = 10 << 20;
 /// The same while a pack is received, which needs the memory itself.
@@ -54,9 +56,9 @@ pub const JUMPS_MAX: usize = 200_000;
 /// Objects in one pack that is received: more than a walk could mark within its memory.
 pub const OBJECTS_MAX: usize = 10_000_000;
 /// A pack of more objects is taken in parts, each of them stored as a pack of its own.
-pub const PART_OBJECTS: usize = 250_000;
+pub const PART_OBJECTS: usize = 220_000;
 /// A part ends, too, where its objects and those that they refer to are so many.
-pub const PART_IDS: usize = 330_000;
+pub const PART_IDS: usize = 300_000;
 /// Room for what the last object of a part refers to; more is made if need be.
 pub const PART_IDS_MORE: usize = 19_000;
 /// Objects that a merge lists at most.

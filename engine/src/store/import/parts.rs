@@ -9,7 +9,8 @@ use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::limits::{
-    CLOSE_STEP, COUNT_LARGE, PAGE_MAX, PART_IDS, PART_IDS_MORE, RING_MAX, RING_SMALL, ROOTS_MAX,
+    CLOSE_STEP, COUNT_LARGE, INDEX_SETTLE_MAX, PAGE_MAX, PART_IDS, PART_IDS_MORE, RING_MAX,
+    RING_SMALL, ROOTS_MAX,
 };
 use crate::store::keys::{self, Part as Kind};
 use crate::store::manifest::{Manifest, Pack};
@@ -125,6 +126,8 @@ impl Import {
         self.spill_pages = 0;
         self.begin_part();
         if self.stored == self.count {
+            // Nothing else needs memory any more.
+            store.index_rows.resize(INDEX_SETTLE_MAX);
             self.state = State::Settling { part: 0, at: 0 };
         }
         Ok(())
