@@ -37,7 +37,7 @@ pub const INDEX_CACHE_MAX: usize = 7 << 20;
 /// The same while a pack is received.
 pub const INDEX_IMPORT_MAX: usize = 2 << 20;
 /// The same once all parts of a large pack are stored, and what they refer to is looked up.
-pub const INDEX_SETTLE_MAX: usize = 14 << 20;
+pub const INDEX_SETTLE_MAX: usize = 10 << 20;
 /// Rows of packs' data that a request keeps while it only reads.
 pub const ROWS_CACHE_MAX: usize = 10 << 20;
 /// The same while a pack is received, which needs the memory itself.
@@ -56,11 +56,11 @@ pub const JUMPS_MAX: usize = 200_000;
 /// Objects in one pack that is received: more than a walk could mark within its memory.
 pub const OBJECTS_MAX: usize = 10_000_000;
 /// A pack of more objects is taken in parts, each of them stored as a pack of its own.
-pub const PART_OBJECTS: usize = 220_000;
+pub const PART_OBJECTS: usize = 130_000;
 /// A part ends, too, where its objects and those that they refer to are so many.
-pub const PART_IDS: usize = 300_000;
+pub const PART_IDS: usize = 160_000;
 /// Room for what the last object of a part refers to; more is made if need be.
-pub const PART_IDS_MORE: usize = 19_000;
+pub const PART_IDS_MORE: usize = 14_000;
 /// Objects that a merge lists at most.
 pub const MERGE_OBJECTS: u64 = 2_000_000;
 /// Objects of a pack in parts that nothing in it refers to, and that are looked at one by one.
@@ -135,5 +135,5 @@ const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
 const _: () = assert!(CHAIN_MAX < DEPTH_MAX);
 const _: () = assert!(LINE_MAX < EMIT_MAX);
 const _: () = assert!(ROW_MAX < HELD_MAX);
-const _: () = assert!((PART_IDS + PART_IDS_MORE) * 3 / 2 < 1 << 19);
+const _: () = assert!((PART_IDS + PART_IDS_MORE) * 3 / 2 < 1 << 18);
 const _: () = assert!(2 * (WAITING_MAX + WAITS_MAX) < RING_SMALL);

@@ -2,6 +2,7 @@
 //! Knows no content.
 
 use crate::hash::{Format, Oid};
+use crate::limits::{PART_IDS, PART_IDS_MORE};
 use crate::object::Kind;
 use crate::object::check::File;
 use alloc::vec;
@@ -122,8 +123,10 @@ impl Ids {
         }
         let number = self.positions.len() as u32;
         if self.positions.len() == self.positions.capacity() {
-            // In small steps: the old list and the new one are held together.
-            let more = self.positions.len() / 8 + 64;
+            // The old list and the new one are held together: large ones grow in small steps.
+            let size = self.positions.len();
+            let double = (2 * size).min(PART_IDS + PART_IDS_MORE);
+            let more = double.saturating_sub(size).max(size / 8 + 64);
             self.positions.reserve_exact(more);
             self.bytes.reserve_exact(more * self.format.width());
         }

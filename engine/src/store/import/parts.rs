@@ -67,8 +67,13 @@ impl Import {
     /// Room for what is still to come, or for one part of it.
     pub(super) fn begin_part(&mut self) {
         let count = self.count - self.stored;
+        // The tables of the part before go first: there is no room for both.
+        self.entries = Entries::new(0);
+        self.ids = Ids::new(self.format, 0);
         self.entries = Entries::new(count.min(self.part_max));
-        self.ids = Ids::new(self.format, count.min((PART_IDS + PART_IDS_MORE) as u32));
+        let is_large = self.count as usize > COUNT_LARGE;
+        let all_ids = (PART_IDS + PART_IDS_MORE) as u32;
+        self.ids = Ids::new(self.format, if is_large && count > 0 { all_ids } else { count });
         self.contents = self.new_ring();
         self.state = State::Entry;
     }
