@@ -15,7 +15,7 @@ fn source(commits: usize) -> Git {
     git
 }
 
-/// Pushes a pack as `main` in parts of so many objects; `between` is done before the commit.
+/// Pushes a pack as `main` in parts of so many objects.
 fn push_in_parts(
     host: &mut Memory,
     pack: &[u8],
@@ -23,11 +23,11 @@ fn push_in_parts(
     objects: u32,
 ) -> Result<()> {
     let mut store = Store::open(host)?.expect("a repository");
-    let import = import_in_parts(&mut store, pack, 1000, objects)?;
+    let mut import = import_in_parts(&mut store, pack, 1000, objects)?;
     let name = b"refs/heads/main".to_vec();
     let [old, new] = main.map(|id| id.map(oid));
     let update = Update { name, old, new, forward: true };
-    let refused = commits::commit(&mut store, Some(import), &[update], true, &RECORD)?;
+    let refused = commits::commit(&mut store, Some(&mut import), &[update], true, &RECORD)?;
     assert!(refused.is_empty());
     Ok(())
 }
