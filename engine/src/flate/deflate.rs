@@ -79,11 +79,11 @@ impl Deflate {
         self.deflate(self.window.len(), out);
         self.write_block(true, out);
         out.extend_from_slice(&self.adler.value().to_be_bytes());
+        // Positions count on, so that none of this stream is taken for one of the next: nothing
+        // need be cleared.
+        self.base = self.base.wrapping_add(self.window.len() as u32);
         self.window.clear();
         self.at = 0;
-        self.base = 0;
-        self.heads.fill(0);
-        self.chains.clear();
         self.adler = Adler::new();
         self.has_begun = false;
     }

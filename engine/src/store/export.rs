@@ -40,6 +40,8 @@ pub struct Export {
     jumps: Vec<Jump>,
     /// What `extend` found out about the entry after its run.
     ready: Option<Part>,
+    /// Made when it is needed first.
+    deflate: Option<Deflate>,
 }
 
 /// From a place on, entries were written so far behind where their pack has them.
@@ -92,8 +94,9 @@ impl Export {
         let is_one = matches!(selection, Selection::All) && store.manifest.packs.len() == 1;
         let is_plain = is_one && store.pack(0)?.trailer.is_some();
         let hasher = (!is_plain).then(|| Hasher::new(store.format));
-        let (jumps, state, ready) = (Vec::new(), State::Head, None);
-        Ok(Export { selection, options, count, hasher, written: 0, state, jumps, ready })
+        let (jumps, state, ready, deflate) = (Vec::new(), State::Head, None, None);
+        let written = 0;
+        Ok(Export { selection, options, count, hasher, written, state, jumps, ready, deflate })
     }
 
     /// Objects in the pack.
@@ -240,7 +243,7 @@ impl Export {
                     let oid = store.oid(base)?;
                     return rewrite(store, run, Form::RefDelta(oid));
                 }
-                whole(store, place, &record, run)
+                whole(store, &mut self.deflate, place, &record, run)
             }
             Base::Outside => {
                 let oid = store.outside_base(place)?;
@@ -248,7 +251,7 @@ impl Export {
                 if self.sends(base) || self.has(base) {
                     return Ok(Part::AsStored(run));
                 }
-                whole(store, place, &record, run)
+                whole(store, &mut self.deflate, place, &record, run)
             }
         }
     }
@@ -302,11 +305,17 @@ fn rewrite(store: &mut Store, run: Run, form: Form) -> Result<Part> {
 }
 
 /// The object made whole: neither its base nor a delta to it goes out.
-fn whole(store: &mut Store, place: Place, record: &Record, run: Run) -> Result<Part> {
+fn whole(
+    store: &mut Store,
+    deflate: &mut Option<Deflate>,
+    place: Place,
+    record: &Record,
+    run: Run,
+) -> Result<Part> {
     let (kind, content) = store.read(place)?;
     let mut bytes = Vec::new();
     entry::write(&Header { form: Form::Whole(kind), size: record.size }, &mut bytes);
-    let mut deflate = Deflate::new();
+    let deflate = deflate.get_or_insert_with(Deflate::new);
     deflate.write(&content, &mut bytes);
     deflate.finish(&mut bytes);
     Ok(Part::Rewritten(bytes, Run { from: run.to, ..run }))

@@ -83,14 +83,14 @@ impl Ring {
     /// Grows in steps: a small request touches little memory.
     fn write(&mut self, start: usize, content: &[u8]) {
         let end = start + content.len();
-        if end > self.bytes.len() {
-            if end > self.bytes.capacity() {
-                let capacity = (2 * end).max(1 << 16).min(self.size_max);
-                self.bytes.reserve_exact(capacity - self.bytes.len());
-            }
-            self.bytes.resize(end, 0);
+        if end > self.bytes.capacity() {
+            let capacity = (2 * end).max(1 << 16).min(self.size_max);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
         }
-        self.bytes[start..end].copy_from_slice(content);
+        let old = self.bytes.len().saturating_sub(start).min(content.len());
+        let (over, beyond) = content.split_at(old);
+        self.bytes[start..start + old].copy_from_slice(over);
+        self.bytes.extend_from_slice(beyond);
     }
 }
 
