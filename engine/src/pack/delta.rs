@@ -20,9 +20,16 @@ pub enum Step {
     Insert { size: usize },
 }
 
+/// Two sizes and an instruction that makes something (git's `DELTA_SIZE_MIN`).
+const SIZE_MIN: usize = 4;
+
 impl<'a> Delta<'a> {
-    /// Reads the two sizes. `BadDelta` if `bytes` ends before them.
+    /// Reads the two sizes. `BadDelta` if `bytes` ends before them, or is shorter than any delta
+    /// that git applies.
     pub fn read(bytes: &'a [u8]) -> Result<Delta<'a>> {
+        if bytes.len() < SIZE_MIN {
+            return Err(Error::BadDelta);
+        }
         let (base_size, first) = size(bytes).ok_or(Error::BadDelta)?;
         let (size, second) = size(&bytes[first..]).ok_or(Error::BadDelta)?;
         Ok(Delta { base_size, size, instructions: &bytes[first + second..] })
@@ -104,7 +111,6 @@ mod tests {
     fn copies_and_inserts() {
         check(b"hello world", &[11, 8, 0x90, 5, 3, b'!', b'!', b'!'], Ok(b"hello!!!"));
         check(b"hello world", &[11, 5, 0x91, 6, 5], Ok(b"world"));
-        check(b"", &[0, 0], Ok(b""));
         let base = [7; 0x10000];
         check(&base, &[0x80, 0x80, 4, 0x80, 0x80, 4, 0x80], Ok(&base));
     }
@@ -120,6 +126,9 @@ mod tests {
         check(b"hello", &[5, 2, 0x91], bad);
         check(b"hello", &[5, 2, 2, b'x'], bad);
         check(b"hello", &[5], bad);
+        // Git applies none so short.
+        check(b"", &[0, 0], bad);
+        check(&[7; 0x10000], &[0x80, 0x80, 4], bad);
         check(b"hello", &[0x80; 12], bad);
     }
 }
