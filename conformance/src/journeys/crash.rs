@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Deaths in one run; `CRASHES` names another number.
 const ROUNDS: usize = 12;
 
 /// The server dies at a random moment of a push: afterwards it serves the old refs or the new ones.
@@ -23,12 +24,14 @@ pub fn crash(trip: &Trip<'_>) -> Result<Option<String>> {
     let target = Target::start(trip.target.kind, trip.folder)?;
     let fixture = trip.fixtures.get("files-5000")?;
     let own = Trip { target: &target, ..*trip };
+    let rounds = std::env::var("CRASHES").map_or(Ok(ROUNDS), |count| count.parse());
+    let rounds = rounds.context("CRASHES is a number")?;
     let (mut seed, mut outcomes) = (Seed(1), [0, 0]);
     let path = target.create("measured", "refs/heads/main")?;
     let started = Instant::now();
     run(git(&fixture.served, &["push", "--quiet", &target.url(&path), "main"]))?;
     let whole = started.elapsed();
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let path = target.create("crash", "refs/heads/main")?;
         let part = seed.below(1100) as u32;
         let is_new = crash_at(&own, &fixture, &path, whole * part / 1000)
@@ -36,6 +39,7 @@ pub fn crash(trip: &Trip<'_>) -> Result<Option<String>> {
         outcomes[usize::from(is_new)] += 1;
     }
     ensure!(outcomes[0] > 0, "no push was interrupted: {outcomes:?}");
+    println!("{rounds} deaths: {} times the old ref, {} the new", outcomes[0], outcomes[1]);
     Ok(None)
 }
 
