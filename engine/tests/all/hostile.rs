@@ -17,7 +17,7 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 
 const MAIN: &str = "refs/heads/main";
 
-fn seeded() -> (Memory, Oid) {
+pub fn seeded() -> (Memory, Oid) {
     let mut host = repository();
     let objects = small_commit(None, 0);
     push(&mut host, &[(MAIN, None, Some(objects[0].oid))], &pack(&objects));
@@ -50,12 +50,12 @@ fn check(pack: &[u8], expect: &str) {
     serves(&mut host, tip);
 }
 
-fn serves(host: &mut Memory, tip: Oid) {
+pub fn serves(host: &mut Memory, tip: Oid) {
     assert!(run(host, request("GET", "/-/fsck", &[]), &[]).ends_with(b"\nok\n"));
     assert!(has(&ask(host, "upload-pack", &[&fetch_body(&[tip], &[])]), "packfile"));
 }
 
-fn has(answer: &[u8], text: &str) -> bool {
+pub fn has(answer: &[u8], text: &str) -> bool {
     answer.windows(text.len()).any(|found| found == text.as_bytes())
 }
 

@@ -10,6 +10,7 @@ mod git;
 mod hostile;
 mod http;
 mod journeys;
+mod limits;
 mod parts;
 mod policy;
 mod race;

@@ -1,0 +1,182 @@
+//! Limits that no single request reaches by honest means: at them, and one over.
+
+use crate::client::{
+    Change, Object, ask, blob, commit, fetch_body, object, pack, push_body, repository, request,
+    run, small_commit, tree,
+};
+use crate::hostile::{has, seeded, serves};
+use engine::engine::Request;
+use engine::hash::Oid;
+use engine::limits::{GRACE_SECONDS, PACKS_MAX, RETIRED_MAX, STAGED_SECONDS, WALK_MAX, WANTS_MAX};
+use engine::memory::Memory;
+use engine::object::Kind;
+use engine::wire::line;
+
+const NOW: u64 = 1_700_000_000;
+const MANIFEST: &[u8] = b"m";
+/// Bytes of a row before the name of `HEAD`'s branch, and of its sum.
+const BEFORE_HEAD: usize = 14;
+const SUM: usize = 4;
+
+/// The sum of a row: Adler-32 of its key and its value.
+fn sum(key: &[u8], value: &[u8]) -> [u8; SUM] {
+    let (mut low, mut high) = (1u32, 0u32);
+    for byte in key.iter().chain(value) {
+        low = (low + u32::from(*byte)) % 65_521;
+        high = (high + low) % 65_521;
+    }
+    (high << 16 | low).to_le_bytes()
+}
+
+/// Adds so many claims of staged rows, and so many copies of the only pack, to the manifest.
+fn add(host: &mut Memory, claims: u32, packs: u32) {
+    let row = &host.rows[MANIFEST];
+    let four = |at: usize| u32::from_le_bytes(row[at..at + 4].try_into().expect("four"));
+    assert_eq!((row[0], four(2), four(6)), (1, 0, 0), "without settings, nothing loose");
+    let next = BEFORE_HEAD + four(10) as usize;
+    let (number, count) = (four(next), four(next + 12));
+    assert_eq!(count, 0, "no pack was retired");
+    let rest = next + 4;
+    let listed = row[rest + 12..row.len() - SUM].to_vec();
+    let mut value = row[..next].to_vec();
+    if packs > 0 {
+        // Objects are there more than once.
+        value[2..10].copy_from_slice(&NOW.to_le_bytes());
+    }
+    value.extend((number + claims + packs).to_le_bytes());
+    value.extend(&row[rest..rest + 8]);
+    value.extend(claims.to_le_bytes());
+    for claim in 0..claims {
+        value.extend((number + claim).to_le_bytes());
+        value.extend((NOW + STAGED_SECONDS).to_le_bytes());
+        value.extend([0; 12]);
+    }
+    value.extend(&listed);
+    let rows: Vec<_> = host.rows.range(b"p/".to_vec()..b"p0".to_vec()).collect();
+    let rows: Vec<_> = rows.into_iter().map(|(key, row)| (key.clone(), row.clone())).collect();
+    for pack in 0..packs {
+        let number = number + claims + pack;
+        value.extend(number.to_le_bytes());
+        value.extend(&listed[4..]);
+        for (key, row) in &rows {
+            let key = [b"p/", &number.to_be_bytes()[..], &key[6..]].concat();
+            let value = &row[..row.len() - SUM];
+            let row = [value, &sum(&key, value)].concat();
+            host.rows.insert(key, row);
+        }
+    }
+    value.extend(sum(MANIFEST, &value));
+    host.rows.insert(MANIFEST.to_vec(), value);
+}
+
+/// What a push of these objects as `refs/heads/new` is told.
+fn push_new(host: &mut Memory, objects: &[Object]) -> Vec<u8> {
+    let changes: [Change; 1] = [("refs/heads/new", None, Some(objects[0].oid))];
+    ask(host, "receive-pack", &[&push_body(&changes, &pack(objects))])
+}
+
+#[test]
+fn packs_have_a_number() {
+    let most = PACKS_MAX as u32;
+    for (packs, expect) in [(most - 1, "its size limit"), (most - 2, "ok refs/heads/new")] {
+        let (mut host, tip) = seeded();
+        add(&mut host, 0, packs);
+        let answer = push_new(&mut host, &small_commit(Some(&tip), 1));
+        assert!(has(&answer, expect), "{packs}: {}", answer.escape_ascii());
+        serves(&mut host, tip);
+        // Upkeep makes room.
+        run(&mut host, request("POST", "/-/maintain", &[]), &[]);
+        assert!(has(&push_new(&mut host, &small_commit(Some(&tip), 2)), "unpack ok"));
+        serves(&mut host, tip);
+    }
+}
+
+/// A commit of so many bytes that its rows are staged.
+fn large(parent: &Oid) -> Vec<Object> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let file = object(Kind::Blob, (0..3 << 20).map(|_| next()).collect());
+    let top = tree("100644", &[("file".into(), file.oid)]);
+    vec![commit(&top.oid, &[parent], 1), top, file]
+}
+
+#[test]
+fn pushes_under_way_have_a_number_and_give_their_places_back() {
+    let most = RETIRED_MAX as u32;
+    for (claims, expect) in [(most, "too many pushes at once"), (most - 1, "ok refs/heads/new")] {
+        let (mut host, tip) = seeded();
+        add(&mut host, claims, 0);
+        let objects = large(&tip);
+        let answer = push_new(&mut host, &objects);
+        assert!(has(&answer, expect), "{claims}: {}", answer.escape_ascii());
+        serves(&mut host, tip);
+        if claims == most {
+            for time in [1, 2, 3].map(|hours| NOW + STAGED_SECONDS + hours * 2 * GRACE_SECONDS) {
+                let maintain = Request { time, ..request("POST", "/-/maintain", &[]) };
+                run(&mut host, maintain, &[]);
+            }
+            let answer = push_new(&mut host, &objects);
+            assert!(has(&answer, "ok refs/heads/new"), "{}", answer.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn wants_have_a_number() {
+    for (count, expect) in
+        [(WANTS_MAX, "packfile"), (WANTS_MAX + 1, "larger than this server reads")]
+    {
+        let (mut host, tip) = seeded();
+        let answer = ask(&mut host, "upload-pack", &[&fetch_body(&vec![tip; count], &[])]);
+        assert!(has(&answer, expect), "{count} wants");
+        serves(&mut host, tip);
+    }
+}
+
+/// The answer to a sparse fetch of a tree of so many names for one tree of as many names for one.
+fn with_paths(names: usize) -> Vec<u8> {
+    let mut host = repository();
+    let (file, all) = (blob(1, 10), object(Kind::Blob, b"/*\n".to_vec()));
+    let mut trees = vec![tree("100644", &[("file".into(), file.oid)])];
+    for _ in 0..2 {
+        let below = trees.last().expect("one").oid;
+        let list: Vec<(String, Oid)> = (0..names).map(|at| (format!("{at:04}"), below)).collect();
+        trees.push(tree("40000", &list));
+    }
+    let top = tree("100644", &[("patterns".into(), all.oid)]);
+    let (wide, patterns) = (commit(&trees[2].oid, &[], 1), commit(&top.oid, &[], 2));
+    let (tip, sparse) = (wide.oid, all.oid);
+    let changes =
+        [("refs/heads/main", None, Some(tip)), ("refs/heads/side", None, Some(patterns.oid))];
+    let mut objects = vec![wide, patterns, top, file, all];
+    objects.extend(trees);
+    crate::client::push(&mut host, &changes, &pack(&objects));
+    let mut body = Vec::new();
+    line::write(&mut body, &[b"command=fetch"]);
+    line::delim(&mut body);
+    line::write(&mut body, &[b"want ", &tip.to_hex()]);
+    line::write(&mut body, &[b"filter sparse:oid=", &sparse.to_hex()]);
+    line::write(&mut body, &[b"done"]);
+    line::flush(&mut body);
+    let answer = ask(&mut host, "upload-pack", &[&body]);
+    serves(&mut host, tip);
+    answer
+}
+
+#[test]
+fn paths_of_a_walk_have_a_number() {
+    // The table that remembers them grows by doubling: it is refused where it would next.
+    for (paths, expect) in
+        [(WALK_MAX, "packfile"), (WALK_MAX * 3 / 2, "larger than this server reads")]
+    {
+        let answer = with_paths(paths.isqrt());
+        assert!(
+            has(&answer, expect),
+            "{paths}: {}",
+            answer[..300.min(answer.len())].escape_ascii()
+        );
+    }
+}
