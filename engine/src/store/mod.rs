@@ -11,6 +11,7 @@ mod manifest;
 pub mod merge;
 mod objects;
 mod packs;
+pub mod paths;
 pub mod push;
 mod refs;
 pub mod replace;

@@ -31,6 +31,8 @@ keys! {
     DenyRefForce "gitcell.denyForce="
     DenyRefWrite "gitcell.denyWrite="
     ForbidName "gitcell.forbidName="
+    ForbidPath "gitcell.forbidPath="
+    DepthMax "gitcell.maxTreeDepth=0"
     ObjectMax "gitcell.maxObjectSize=0"
     ReadOnly "gitcell.readOnly=false"
     FsckObjects "receive.fsckObjects=true"

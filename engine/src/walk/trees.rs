@@ -7,6 +7,7 @@ use crate::hash::{Format, Oid};
 use crate::limits::{STEP_MAX, WALK_MAX};
 use crate::object::{self, Entries, Entry, Kind};
 use crate::store::bits::Bits;
+use crate::store::paths::Paths;
 use crate::store::{Place, Store};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -60,7 +61,7 @@ impl Trees {
     ) -> Trees {
         let is_plain = filter == Filter::default();
         let (open, depths) = (Vec::new(), Depths { packs: Vec::new() });
-        let paths = Paths { slots: Vec::new(), count: 0 };
+        let paths = Paths::default();
         Trees { commits, others, open, stops, filter, is_plain, depths, paths, is_thin }
     }
 
@@ -209,50 +210,6 @@ impl Open {
     /// A tree that is in no other.
     fn top(tree: Place, holds: u64, known: Vec<Known>) -> Open {
         Open { tree, holds, known, path: Vec::new(), is_chosen: false }
-    }
-}
-
-/// Which trees were seen at which paths, as hashes in a table that is at most half full.
-struct Paths {
-    slots: Vec<u64>,
-    count: usize,
-}
-
-impl Paths {
-    /// Whether a tree was not seen at this path before; notes it. A tree at too many is refused.
-    fn enters(&mut self, tree: Place, path: &[u8]) -> Result<bool> {
-        let mut hash = u64::from(tree.pack) << 32 | u64::from(tree.position);
-        for byte in path {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        hash = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1;
-        if 2 * self.count >= self.slots.len() {
-            if self.count >= WALK_MAX {
-                return Err(Error::TooLarge);
-            }
-            let slots = vec![0; 1024.max(2 * self.slots.len())];
-            for hash in core::mem::replace(&mut self.slots, slots) {
-                self.add(hash);
-            }
-        }
-        let is_new = self.add(hash);
-        self.count += usize::from(is_new);
-        Ok(is_new)
-    }
-
-    fn add(&mut self, hash: u64) -> bool {
-        let mut at = (hash >> 32) as usize;
-        loop {
-            at = (at + 1) & (self.slots.len() - 1);
-            match self.slots.get_mut(at) {
-                Some(slot) if *slot == 0 => {
-                    *slot = hash;
-                    return hash != 0;
-                }
-                Some(slot) if *slot == hash => return false,
-                _ => {}
-            }
-        }
     }
 }
 

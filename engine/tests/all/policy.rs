@@ -1,8 +1,12 @@
 //! What binds one caller and what is set for all, as the host sees it.
 
-use crate::client::{self, Change, pack, push_body, repository, request, run, small_commit};
+use crate::client::tree;
+use crate::client::{self, Change, blob, pack, push_body, repository, request, run, small_commit};
+use engine::error::{Error, Result};
 use engine::hash::Oid;
 use engine::memory::{Cost, Memory};
+use engine::store::Store;
+use engine::store::import::Import;
 
 const MAIN: &str = "refs/heads/main";
 const AGENT: &str = "gitcell.denyWrite=refs\ngitcell.denyWrite=!refs/heads/agent\n\
@@ -99,4 +103,61 @@ fn an_administrator_hears_what_is_wrong() {
     assert!(shown(&mut host, "/-/config").ends_with(b"\r\n\r\nreceive.denyDeletes=true\n"));
     let path = "/-/config?key=receive.DENYDELETES";
     assert!(shown(&mut host, path).ends_with(b"\r\n\r\ntrue\n"));
+}
+
+/// What a pack is refused for that is taken in parts of so many objects.
+fn refusal(host: &mut Memory, pack: &[u8], objects: u32) -> Option<String> {
+    let mut store = Store::open(host).expect("readable").expect("a repository");
+    let mut import = Import::new(&mut store, 0).in_parts(objects);
+    let outcome = taken(&mut store, &mut import, pack);
+    outcome.err().map(|error| String::from_utf8(import.explain(error)).expect("text"))
+}
+
+fn taken(store: &mut Store, import: &mut Import, pack: &[u8]) -> Result<()> {
+    import.feed(store, pack)?;
+    while !import.step(store)? {}
+    Ok(())
+}
+
+#[test]
+fn a_path_is_refused_in_whichever_part_of_a_pack_it_is() {
+    let commit = small_commit(None, 1);
+    let whole = pack(&commit);
+    for objects in [1, 2, 3, 100] {
+        let check = |key: &str, value: &str, expect: Option<(usize, &str)>| {
+            let mut host = repository();
+            set(&mut host, key, value);
+            let hex = |at: usize| String::from_utf8(commit[at].oid.to_hex().to_vec()).expect("hex");
+            let expect = expect.map(|(at, text)| format!("tree {}: {text}", hex(at)));
+            assert_eq!(refusal(&mut host, &whole, objects), expect, "{value} by {objects}");
+            let mut store = Store::open(&mut host).expect("readable").expect("a repository");
+            let mut again = Import::again(&mut store).in_parts(objects);
+            assert_eq!(taken(&mut store, &mut again, &whole), Ok(()), "it was let in once");
+        };
+        let forbid = "gitcell.forbidPath";
+        check(forbid, "folder/file", Some((2, "the path 'folder/file' is forbidden")));
+        check(forbid, "folder/", Some((1, "the path 'folder' is forbidden")));
+        check(forbid, "/file", None);
+        check("gitcell.maxTreeDepth", "1", Some((2, "the path 'folder/file' is too deep")));
+        check("gitcell.maxTreeDepth", "2", None);
+    }
+}
+
+#[test]
+fn a_tree_at_too_many_paths_is_refused() {
+    let mut objects = vec![blob(1, 10)];
+    objects.push(tree("100644", &[("file".into(), objects[0].oid)]));
+    for _ in 0..12 {
+        let inner = objects.last().expect("one").oid;
+        let names = |name: u8| (char::from(b'a' + name).to_string(), inner);
+        objects.push(tree("40000", &(0..10).map(names).collect::<Vec<_>>()));
+    }
+    let top = objects.last().expect("one").oid;
+    objects.push(client::commit(&top, &[], 1));
+    let whole = pack(&objects);
+    let mut host = repository();
+    assert_eq!(refusal(&mut host, &whole, 100), None);
+    set(&mut host, "gitcell.forbidPath", "*.pem");
+    let refusal = refusal(&mut host, &whole, 100);
+    assert_eq!(refusal.as_deref(), Some(Error::TooLarge.text()));
 }

@@ -64,8 +64,7 @@ impl Import {
         if !self.is_undivided() {
             return self.seal(store, firsts);
         }
-        self.state = State::Done(firsts);
-        Ok(())
+        self.end(store, firsts)
     }
 
     /// What git will read in the pack's trees does not mislead it. What was stored before was
@@ -119,7 +118,7 @@ impl Import {
         };
         self.has_doubles |= store.find(&oid)?.is_some();
         let entry = self.entries.get(position)?;
-        if self.object_max > 0 && entry.size > self.object_max {
+        if self.policy.object_max > 0 && entry.size > self.policy.object_max {
             self.fault =
                 [b"object ", &*oid.to_hex(), b" is larger than this repository takes"].concat();
             return self.fail(oid, Error::TooLarge);

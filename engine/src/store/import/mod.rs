@@ -9,6 +9,7 @@ mod ids;
 mod large;
 mod name;
 mod parts;
+mod policy;
 mod resolve;
 
 use super::ring::Ring;
@@ -24,10 +25,12 @@ use crate::limits::{
 use crate::object::check::Severities;
 use crate::object::{Kind, check};
 use crate::pack::entry::{self, Form, Header};
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use entries::Entries;
 use ids::Ids;
+use policy::Policy;
 
 pub struct Import {
     format: Format,
@@ -36,10 +39,7 @@ pub struct Import {
     /// Bytes of entries that may come; 0: any number.
     input_max: u64,
     severities: Severities,
-    /// Bytes that an object may have; 0: any number.
-    object_max: u64,
-    /// Names that no file may have, as lines.
-    forbidden: Vec<u8>,
+    policy: Policy,
     /// What was received and not yet read.
     input: Vec<u8>,
     /// Where `input` starts in the pack's entries, as sent.
@@ -112,6 +112,8 @@ enum State {
         part: usize,
         at: usize,
     },
+    /// Its paths are looked at.
+    Looking(Box<policy::Look>),
     /// It may be made visible: the first eight bytes of the first id of each page.
     Done(Vec<u64>),
 }
@@ -152,8 +154,7 @@ impl Import {
             room: room.saturating_sub(store.manifest.size()),
             input_max: store.number(Key::InputMax),
             severities: store.severities(),
-            object_max: store.number(Key::ObjectMax),
-            forbidden: store.lines(Key::ForbidName),
+            policy: Policy::of(store),
             input: Vec::new(),
             sent: 0,
             checksum: Some(Hasher::new(store.format)),
@@ -191,6 +192,7 @@ impl Import {
     pub fn again(store: &mut Store) -> Import {
         let mut import = Import::new(store, 0);
         import.input_max = 0;
+        import.policy = Policy::default();
         import.severities = [check::Severity::Ignore; check::RULES.len()];
         import
     }
@@ -435,6 +437,7 @@ impl Import {
                 }
             }
             State::Settling { .. } => self.settle_some(store)?,
+            State::Looking(_) => self.look_some(store)?,
             State::Done(_) => return Ok(true),
             _ => return Err(Error::CutShort),
         }

@@ -80,10 +80,10 @@ impl Import {
             },
         );
         marks.iter().for_each(|(oid, file)| ids.mark(oid, *file));
-        let is_named = |entry: &Entry| has_name(&self.forbidden, entry.name);
+        let is_named = |entry: &Entry| has_name(&self.policy.names, entry.name);
         if noted == Ok(true)
             && kind == Kind::Tree
-            && !self.forbidden.is_empty()
+            && !self.policy.names.is_empty()
             && let Some(entry) = entries(content, format).flatten().find(is_named)
         {
             let (oid, name) = (id()?, entry.name);

@@ -165,8 +165,7 @@ impl Import {
         let State::Settling { part, at } = self.state else { return Err(Error::Corrupt) };
         let Some(open) = self.parts.get(part) else {
             self.find_roots(store)?;
-            self.state = State::Done(Vec::new());
-            return Ok(());
+            return self.end(store, Vec::new());
         };
         let per_row = PAGE_MAX / self.open_width();
         let page = open.open.start + (at / per_row) as u32;
