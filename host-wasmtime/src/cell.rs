@@ -12,6 +12,7 @@ use crate::{registry, tokens};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use rusqlite::Connection;
+use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Idle connections that one repository keeps, and all together.
 const IDLE_MAX: usize = 8;
 const IDLE_ALL: usize = 512;
+/// Files that a connection holds open: database, log and the log's index.
+const FILES: u64 = 3;
 /// How long a connection stays open without a request.
 const IDLE_AGE: Duration = Duration::from_secs(10);
 
@@ -51,6 +54,8 @@ pub struct Cell {
     data: PathBuf,
     registry: Mutex<Connection>,
     open: Mutex<Open>,
+    /// Idle connections that are kept, of all repositories.
+    idle_max: usize,
     /// Repositories that wait for upkeep.
     pub changed: Changed,
 }
@@ -78,6 +83,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Idle connections take no more than a third of the files that the process may open: the others
+/// are for clients and for requests that run.
+fn idle_max(files: Option<u64>) -> usize {
+    files.map_or(IDLE_ALL, |files| IDLE_ALL.min((files / (3 * FILES)) as usize))
+}
+
 impl Cell {
     /// Opens the data folder and loads the engine (the one built in, if no path is given).
     pub fn open(data: &Path, engine: Option<&Path>, limits: Limits) -> Result<Cell> {
@@ -85,7 +96,8 @@ impl Cell {
         let wasm = module::bytes(engine)?;
         let engine = Engine::load(&wasm, &data.join("cache"), limits.capacity)?;
         let (open, changed, registry) = (Mutex::default(), Changed::default(), registry.into());
-        Ok(Cell { engine, limits, data: data.into(), registry, open, changed })
+        let idle_max = idle_max(getrlimit(Resource::Nofile).current);
+        Ok(Cell { engine, limits, data: data.into(), registry, open, idle_max, changed })
     }
 
     /// The data folder's own database.
@@ -191,7 +203,7 @@ impl Cell {
         let Open { pools, idle } = &mut *open;
         // A repository that was deleted meanwhile has no pool any more.
         let pool = pools.get_mut(file).filter(|pool| pool.idle.len() < IDLE_MAX);
-        if let Some(pool) = pool.filter(|_| *idle < IDLE_ALL) {
+        if let Some(pool) = pool.filter(|_| *idle < self.idle_max) {
             pool.idle.push((rows, Instant::now()));
             *idle += 1;
         }
@@ -282,4 +294,16 @@ pub fn encode(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_leave_files_to_others() {
+        for (files, expect) in [(None, 512), (Some(20_000), 512), (Some(1024), 113), (Some(8), 0)] {
+            assert_eq!(idle_max(files), expect, "{files:?}");
+        }
+    }
 }

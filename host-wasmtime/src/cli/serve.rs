@@ -73,8 +73,8 @@ impl Serve {
             reserve: self.disk_reserve.saturating_mul(1 << 20),
             stall: Duration::from_secs(self.stall),
         };
-        let cell = Arc::new(Cell::open(&common.data, common.engine.as_deref(), limits)?);
         raise_files();
+        let cell = Arc::new(Cell::open(&common.data, common.engine.as_deref(), limits)?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .max_blocking_threads(self.capacity as usize + 16)
             .enable_all()
