@@ -2,7 +2,8 @@
 # Requests of the fuzz corpus and of hostile peers, recorded natively, run through the module in wasmtime.
 source "$(dirname "$0")/common.sh"
 
-records="$target_dir/replay"
+# Tests run in their own folders.
+records="$(realpath -m "$target_dir")/replay"
 rm -rf "$records"
 mkdir -p "$records"
 say "recording requests of the corpus and of hostile peers"

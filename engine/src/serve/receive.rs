@@ -75,7 +75,7 @@ impl Receive {
                 let mut lines = core::mem::take(&mut self.lines);
                 lines.feed(bytes, &mut |line| {
                     self.on_line(store, line)?;
-                    Ok(!matches!(self.state, State::Pack(_) | State::Answer(_)))
+                    Ok(!matches!(self.state, State::Pack(_) | State::Answer(_) | State::Done))
                 })?;
                 let rest = match self.state {
                     State::Pack(_) => lines.take_rest(),
