@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Serves in workerd, as Cloudflare would, without tokens: LISTEN (127.0.0.1:8787) and DATA
 # (./data/workers) say where.
-# What follows on the command line goes to wrangler, as `--var BODY_MAX:1000000`. RESTARTS=1: each
-# repository's object is ended before each request.
+# What follows on the command line are settings, as `--var TIER_DAYS:1`. RESTARTS=1: each repository's
+# object is ended before each request.
 listen=${LISTEN:-127.0.0.1:8787}
 data=$(realpath -m "${DATA:-data/workers}")
 source "$(dirname "$0")/common.sh"
@@ -17,6 +17,5 @@ say "serving on http://$listen with data in $data; a first push creates a reposi
 say "git push http://$listen/me/project.git main"
 script=src/index.ts
 [ "${RESTARTS:-0}" = 0 ] || script=test/restarting.ts
-exec wrangler dev "$script" --ip "${listen%:*}" --port "${listen##*:}" --persist-to "$data" \
-    --var OPEN:1 --var "BODY_MAX:${BODY_MAX:-0}" --show-interactive-dev-session=false \
-    --log-level "${LOG:-warn}" "$@"
+exec node build/serve.mjs "$script" "$listen" "$data" \
+    --var OPEN:1 --var "BODY_MAX:${BODY_MAX:-0}" "$@"
