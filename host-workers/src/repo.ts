@@ -50,7 +50,7 @@ export class Repository extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.rows = new Rows(ctx.storage);
+    this.rows = new Rows(ctx.storage, ctx.id.toString());
     gate.forget(ctx.id.toString());
     if (env.BUCKET) this.tier = new Tier(this.rows, env.BUCKET, `cold/${ctx.id.toString()}`);
     this.report = new Report(env, (work) => ctx.waitUntil(work));
@@ -111,19 +111,15 @@ export class Repository extends DurableObject<Env> {
     const { BUCKET } = this.env;
     if (!BUCKET) return "there is no R2 bucket bound";
     if (!this.rows.isEmpty && !this.rows.note("restoring")) return "there is a repository already";
-    this.rows.setNote("restoring", name);
-    this.rows.transaction(() => {
-      this.rows.run("DELETE FROM rows");
-      this.rows.run("DELETE FROM pages");
-    });
+    this.rows.setNotes({ restoring: name });
+    this.rows.clear();
     try {
       await restore(this.rows, BUCKET, name);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
-    this.rows.setNote("name", repository);
-    this.rows.setNote("restoring", undefined);
-    await this.upkeep.changed();
+    this.rows.setNotes({ restoring: undefined });
+    await this.upkeep.changed(repository);
     return undefined;
   }
 
@@ -243,11 +239,8 @@ export class Repository extends DurableObject<Env> {
   // What upkeep and the tier need to know of a request that is over.
   private remember(call: Call, exchange: Exchange): void {
     if (this.rows.isEmpty) return;
-    if (exchange.hasCommitted) {
-      if (!this.rows.note("name")) this.rows.setNote("name", call.repository);
-      this.ctx.waitUntil(this.upkeep.changed());
-    }
-    this.tier?.keep(seconds());
+    if (exchange.hasCommitted) this.ctx.waitUntil(this.upkeep.changed(call.repository));
+    this.tier?.keep();
   }
 
   // A request of the host's own.

@@ -89,7 +89,7 @@ function changingRows(rows: Rows): { key: Bytes; value: Bytes }[] {
     const key = new Uint8Array(raw.key);
     const held = rows.get(key);
     if (!held || "object" in held) throw new Error("a row that changes is cold");
-    return { key, value: held };
+    return { key, value: held.bytes };
   });
 }
 

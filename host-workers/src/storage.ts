@@ -3,15 +3,22 @@
 //
 // Small values lie in the table of keys, which costs one written row; larger ones would make every
 // comparison of keys read them whole, so they lie in a table of their own. A cold row is a key with
-// a place in an object of the slow tier.
+// a place in an object of the slow tier. What the platform bills is as SQLite counts: a key that is
+// not there and an INSERT read nothing, an UPDATE or a RETURNING reads a row, a scan one row more than
+// it finds.
 
+import { Shelf, type Warm } from "./cache";
 import type { Bytes, Change } from "./engine";
 
 // Bounds of abi.wit: an engine that passes them has broken the contract.
 export const KEY_MAX = 512;
 export const VALUE_MAX = 1 << 20;
-// The largest value that SQLite keeps on the page of its key (of 4 KiB), beside the longest key.
-const INLINE_MAX = 400;
+// The largest value beside its key: with a key of any length it takes at most one page of SQLite's
+// (of 4 KiB) beside the key's.
+const INLINE_MAX = 4000;
+// What all objects of the isolate keep in memory together.
+const KEPT_ALL = 8 << 20;
+const shelf = new Shelf(KEPT_ALL);
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS rows (
@@ -24,6 +31,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS touched (day INTEGER PRIMARY KEY, keys TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `;
+// The one row of `notes`.
+const OWN = "own";
 
 // Where a cold row's value lies in the slow tier.
 export interface Place {
@@ -33,12 +42,15 @@ export interface Place {
 }
 
 // A row's value, or where it lies.
-export type Held = Bytes | Place;
+export type Held = Warm | Place;
 
 export interface Found {
   readonly key: Bytes;
   readonly held: Held;
 }
+
+// What the host itself must remember of a repository, by name.
+export type Notes = Readonly<Record<string, string | undefined>>;
 
 // What the platform bills, as SQLite counts it.
 export interface Cost {
@@ -47,7 +59,6 @@ export interface Cost {
 }
 
 interface Raw extends Record<string, SqlStorageValue> {
-  key: ArrayBuffer;
   value: ArrayBuffer | null;
   page: number | null;
   object: number | null;
@@ -55,14 +66,36 @@ interface Raw extends Record<string, SqlStorageValue> {
   size: number | null;
 }
 
+interface RawKey extends Raw {
+  key: ArrayBuffer;
+}
+
 export class Rows {
   private readonly cost: Cost = { rowsRead: 0, rowsWritten: 0 };
-  private isMade: boolean;
+  private readonly cache;
+  private isMade = false;
+  private isFilled = false;
+  private notes: Notes = {};
+  private pageLast: number | undefined;
 
-  constructor(private readonly storage: DurableObjectStorage) {
-    // An object that is only looked at stays empty, and is not billed.
-    const found = this.run("SELECT 1 FROM sqlite_master WHERE name = 'notes'");
-    this.isMade = found.length > 0;
+  constructor(
+    private readonly storage: DurableObjectStorage,
+    owner: string,
+  ) {
+    this.cache = shelf.open(owner);
+    this.begin();
+  }
+
+  // An object that is only looked at stays empty, and is not billed.
+  private begin(): void {
+    try {
+      const sql = "SELECT value FROM notes WHERE name = ?";
+      const own = this.run<{ value: string }>(sql, OWN)[0];
+      this.notes = own ? JSON.parse(own.value) : {};
+      this.isMade = true;
+    } catch (error) {
+      if (!String(error).includes("no such table")) throw error;
+    }
   }
 
   // The costs since the last call.
@@ -74,7 +107,9 @@ export class Rows {
   }
 
   get isEmpty(): boolean {
-    return !this.isMade || this.run("SELECT 1 FROM rows LIMIT 1").length === 0;
+    this.isFilled ||= this.note("name") !== undefined;
+    this.isFilled ||= this.isMade && this.run("SELECT 1 FROM rows LIMIT 1").length > 0;
+    return !this.isFilled;
   }
 
   // Bytes of the database's file.
@@ -82,10 +117,23 @@ export class Rows {
     return this.storage.sql.databaseSize;
   }
 
+  // The number of the last page.
+  get lastPage(): number {
+    const sql = "SELECT COALESCE(MAX(id), 0) AS id FROM pages";
+    this.pageLast ??= this.run<{ id: number }>(sql)[0]?.id ?? 0;
+    return this.pageLast;
+  }
+
   get(key: Bytes): Held | undefined {
     if (!this.isMade) return undefined;
-    const raw = this.run<Raw>("SELECT * FROM rows WHERE key = ?", key)[0];
-    return raw && this.held(raw);
+    const name = latin1(key);
+    const kept = this.cache.get(name);
+    if (kept) return kept;
+    const sql = "SELECT value, page, object, start, size FROM rows WHERE key = ?";
+    const raw = this.run<Raw>(sql, key)[0];
+    const held = raw && this.held(raw);
+    if (held && "bytes" in held) this.cache.put(name, held);
+    return held;
   }
 
   // The next rows in key order after `after` whose keys start with `prefix`, until `bytesMax` would
@@ -94,11 +142,11 @@ export class Rows {
     const found: Found[] = [];
     if (!this.isMade) return found;
     const sql = "SELECT * FROM rows WHERE key >= ? AND key < ? ORDER BY key";
-    const cursor = this.storage.sql.exec<Raw>(sql, first(prefix, after), end(prefix));
+    const cursor = this.storage.sql.exec<RawKey>(sql, first(prefix, after), end(prefix));
     let bytes = 0;
     for (const raw of cursor) {
       const held = this.held(raw);
-      bytes += raw.key.byteLength + ("object" in held ? held.size : held.length);
+      bytes += raw.key.byteLength + ("object" in held ? held.size : held.bytes.length);
       if (bytes > bytesMax && found.length > 0) break;
       found.push({ key: new Uint8Array(raw.key), held });
     }
@@ -110,8 +158,7 @@ export class Rows {
   // The object's output gate, and `sync` before bytes that are streamed, keep back what is not yet
   // durable.
   commit(expects: readonly Change[], writes: readonly Change[]): boolean {
-    this.make();
-    return this.storage.transactionSync(() => {
+    return this.transaction(() => {
       if (!expects.every((expect) => this.holds(expect))) return false;
       for (const write of writes) this.write(write);
       return true;
@@ -142,22 +189,54 @@ export class Rows {
     }
   }
 
+  // All of `work`, or nothing: then what is kept in memory goes too.
   transaction<T>(work: () => T): T {
     this.make();
-    return this.storage.transactionSync(work);
+    const { notes } = this;
+    try {
+      return this.storage.transactionSync(work);
+    } catch (error) {
+      this.forget();
+      this.notes = notes;
+      throw error;
+    }
   }
 
   note(name: string): string | undefined {
-    if (!this.isMade) return undefined;
-    return this.run<{ value: string }>("SELECT value FROM notes WHERE name = ?", name)[0]?.value;
+    return this.notes[name];
   }
 
-  setNote(name: string, value: string | undefined): void {
+  // Writes them, and others stay; at most one row, and none if all was so before.
+  setNotes(notes: Notes): void {
+    const isSame = ([name, value]: [string, string | undefined]) => this.notes[name] === value;
+    if (Object.entries(notes).every(isSame)) return;
     this.make();
-    if (value === undefined) this.run("DELETE FROM notes WHERE name = ?", name);
-    else this.run("INSERT OR REPLACE INTO notes VALUES (?, ?)", name, value);
+    const all = { ...this.notes, ...notes };
+    this.run("INSERT OR REPLACE INTO notes VALUES (?, ?)", OWN, JSON.stringify(all));
+    this.notes = all;
   }
 
+  // The row has moved to the slow tier.
+  moved(key: Bytes): void {
+    this.cache.drop(latin1(key));
+  }
+
+  // Deletes all rows of the repository, not what the host notes.
+  clear(): void {
+    this.transaction(() => {
+      this.run("DELETE FROM rows");
+      this.run("DELETE FROM pages");
+    });
+    this.forget();
+  }
+
+  private forget(): void {
+    this.cache.clear();
+    this.isFilled = false;
+    this.pageLast = undefined;
+  }
+
+  // The tables, with the first thing that is written.
   make(): void {
     if (this.isMade) return;
     this.storage.sql.exec(SCHEMA);
@@ -165,48 +244,56 @@ export class Rows {
   }
 
   private held(raw: Raw): Held {
-    if (raw.value !== null) return new Uint8Array(raw.value);
+    if (raw.value !== null) return { bytes: new Uint8Array(raw.value), page: undefined };
     if (raw.object !== null && raw.start !== null && raw.size !== null) {
       return { object: raw.object, start: raw.start, size: raw.size };
     }
     const page = this.run<{ value: ArrayBuffer }>("SELECT value FROM pages WHERE id = ?", raw.page);
-    if (!page[0]) throw new Error("a row has lost its page");
-    return new Uint8Array(page[0].value);
+    if (!page[0] || raw.page === null) throw new Error("a row has lost its page");
+    return { bytes: new Uint8Array(page[0].value), page: raw.page };
   }
 
   private holds({ key, value }: Change): boolean {
     const held = this.get(key);
     if (!held || !value) return held === value;
     if ("object" in held) throw new Error("a cold row is expected by its value");
-    return equal(held, value);
+    return equal(held.bytes, value);
   }
 
   private write({ key, value }: Change): void {
     if (key.length > KEY_MAX) throw new Error(`the engine wrote a key of ${key.length} bytes`);
-    const sql = "SELECT page, object FROM rows WHERE key = ?";
-    const old = this.run<Pick<Raw, "page" | "object">>(sql, key)[0];
-    if (old && old.object !== null) this.leave(old.object);
+    if (value && value.length > VALUE_MAX) {
+      throw new Error(`the engine wrote ${value.length} bytes`);
+    }
+    const name = latin1(key);
+    const old = this.old(key, name);
+    this.cache.drop(name);
+    if (old?.object) this.leave(old.object);
+    const isLarge = value !== undefined && value.length > INLINE_MAX;
+    if (old?.page && !isLarge) this.run("DELETE FROM pages WHERE id = ?", old.page);
     if (!value) {
-      if (old?.page) this.run("DELETE FROM pages WHERE id = ?", old.page);
       if (old) this.run("DELETE FROM rows WHERE key = ?", key);
       return;
     }
-    if (value.length > VALUE_MAX) throw new Error(`the engine wrote ${value.length} bytes`);
-    if (old?.page && value.length > INLINE_MAX) {
-      this.run("UPDATE pages SET value = ? WHERE id = ?", value, old.page);
-      return;
+    const page = isLarge ? (old?.page ?? this.lastPage + 1) : undefined;
+    if (page) this.run("INSERT OR REPLACE INTO pages VALUES (?, ?)", page, value);
+    if (page && page > this.lastPage) this.pageLast = page;
+    if (!page || page !== old?.page) {
+      const sql = "INSERT OR REPLACE INTO rows (key, value, page) VALUES (?, ?, ?)";
+      this.run(sql, key, page ? null : value, page ?? null);
     }
-    if (old?.page) this.run("DELETE FROM pages WHERE id = ?", old.page);
-    const page = value.length > INLINE_MAX ? this.addPage(value) : null;
-    const sqlWrite = "INSERT OR REPLACE INTO rows (key, value, page) VALUES (?, ?, ?)";
-    this.run(sqlWrite, key, page === null ? value : null, page);
+    this.cache.put(name, { bytes: value, page });
   }
 
-  private addPage(value: Bytes): number {
-    const sql = "INSERT INTO pages (value) VALUES (?) RETURNING id";
-    const page = this.run<{ id: number }>(sql, value)[0];
-    if (!page) throw new Error("SQLite gave no id");
-    return page.id;
+  // Where a row's value lies so far.
+  private old(key: Bytes, name: string): { page?: number; object?: number } | undefined {
+    const kept = this.cache.get(name);
+    if (kept) return kept.page ? { page: kept.page } : {};
+    const sql = "SELECT page, object FROM rows WHERE key = ?";
+    const raw = this.run<Pick<Raw, "page" | "object">>(sql, key)[0];
+    if (!raw) return undefined;
+    const { page, object } = raw;
+    return { ...(page !== null && { page }), ...(object !== null && { object }) };
   }
 
   // A cold row goes; its object is swept when the last one has gone.
@@ -251,4 +338,9 @@ export function concat(parts: readonly Uint8Array[]): Bytes {
     at += part.length;
   }
   return whole;
+}
+
+// A key as text, each byte a letter.
+export function latin1(key: Bytes): string {
+  return String.fromCharCode(...key);
 }

@@ -2,8 +2,9 @@
 // MiB, and are read back by range while the instance is suspended. Knows no Git, only that what
 // starts with `p/` never changes.
 
+import type { Warm } from "./cache";
 import type { Bytes, Change, Host, Row } from "./engine";
-import { type Place, type Rows, concat, equal } from "./storage";
+import { type Place, type Rows, concat, equal, latin1 } from "./storage";
 
 const OBJECT_MAX = 8 << 20;
 // What a reader that goes on where it was fetches at once, at most.
@@ -25,10 +26,25 @@ interface Stored extends Record<string, SqlStorageValue> {
   bytes: number;
 }
 
+// What was read on one day of rows that are older than it.
+interface Day {
+  readonly number: number;
+  // Pages from this number on were written that day or later.
+  readonly first: number;
+  readonly keys: Set<string>;
+  // Whether it is to be written.
+  isChanged: boolean;
+  isStored: boolean;
+}
+
+// The same as a row holds it.
+interface Kept {
+  readonly first?: number;
+  readonly keys?: readonly string[];
+}
+
 export class Tier {
-  private readonly touched = new Set<string>();
-  private kept = 0;
-  private day = 0;
+  private day: Day | undefined;
 
   constructor(
     private readonly rows: Rows,
@@ -39,13 +55,11 @@ export class Tier {
 
   // Whether any row is cold, so that reading may suspend.
   get isUsed(): boolean {
-    return !this.rows.isEmpty && this.rows.run("SELECT 1 FROM objects LIMIT 1").length > 0;
+    return this.bytes > 0;
   }
 
   get bytes(): number {
-    if (this.rows.isEmpty) return 0;
-    const sum = "SELECT COALESCE(SUM(bytes), 0) AS bytes FROM objects";
-    return this.rows.run<{ bytes: number }>(sum)[0]?.bytes ?? 0;
+    return Number(this.rows.note("cold") ?? 0);
   }
 
   // Whether rows lie in SQLite that may grow cold.
@@ -54,26 +68,45 @@ export class Tier {
     return this.rows.run(sql, IMMUTABLE, IMMUTABLE_END).length > 0;
   }
 
-  touch(key: Bytes): void {
-    if (isImmutable(key)) this.touched.add(latin1(key));
+  // A row was read whose value lies in a page: what lies beside its key stays here for good.
+  touch(key: Bytes, page: number): void {
+    if (!isImmutable(key)) return;
+    const day = this.today();
+    const name = latin1(key);
+    if (page >= day.first || day.keys.has(name)) return;
+    day.keys.add(name);
+    day.isChanged = true;
   }
 
-  // Keeps what was read or written today, in one row a day. A day ends with the first request after
-  // it.
-  keep(now: number): void {
-    const today = Math.floor(now / DAY);
-    const day = this.day || today;
-    if (this.touched.size !== this.kept) {
-      for (const key of this.touchedSince(day)) this.touched.add(key);
-      const keys = JSON.stringify([...this.touched]);
-      this.rows.run("INSERT OR REPLACE INTO touched VALUES (?, ?)", day, keys);
-      this.kept = this.touched.size;
-    }
-    if (day !== today) {
-      this.touched.clear();
-      this.kept = 0;
-    }
-    this.day = today;
+  // Rows are about to be written.
+  grows(): void {
+    this.rows.make();
+    const day = this.today();
+    if (!day.isStored) day.isChanged = true;
+  }
+
+  // Keeps what was read or written today, in one row a day, which is written as seldom as it
+  // changes.
+  keep(): void {
+    const { day } = this;
+    if (!day?.isChanged) return;
+    const text = JSON.stringify({ first: day.first, keys: [...day.keys] });
+    this.rows.run("INSERT OR REPLACE INTO touched VALUES (?, ?)", day.number, text);
+    day.isChanged = false;
+    day.isStored = true;
+  }
+
+  private today(): Day {
+    const number = Math.floor(Date.now() / 1000 / DAY);
+    if (this.day?.number === number) return this.day;
+    this.keep();
+    const sql = "SELECT keys FROM touched WHERE day = ?";
+    const found = this.rows.run<{ keys: string }>(sql, number)[0];
+    const kept: Kept = found ? JSON.parse(found.keys) : {};
+    const { first = this.rows.lastPage + 1, keys = [] } = kept;
+    const isStored = found !== undefined;
+    this.day = { number, first, keys: new Set(keys), isChanged: false, isStored };
+    return this.day;
   }
 
   // Moves some rows: copy, verify, record, delete. False: there was nothing to move. `isQuiet` says
@@ -82,12 +115,10 @@ export class Tier {
     if (this.rows.isEmpty) return false;
     await this.sweep();
     const today = Math.floor(now / DAY);
+    this.keep();
     this.rows.run("DELETE FROM touched WHERE day <= ?", today - days);
-    if (days === 0) {
-      this.touched.clear();
-      this.kept = 0;
-    }
-    const found = this.candidates(days > 0 ? this.touchedSince(today - days + 1) : new Set());
+    if (days === 0) this.day = undefined;
+    const found = this.candidates(this.readSince(today - days + 1));
     if (found.length === 0 || !isQuiet()) return false;
     const bytes = concat(found.map(({ value }) => new Uint8Array(value)));
     const object = this.begin(bytes.length);
@@ -104,17 +135,27 @@ export class Tier {
     const loose = "SELECT id, name, bytes FROM objects WHERE held IS NULL OR held <= 0";
     for (const { id, name } of this.rows.run<Stored>(loose)) {
       await this.bucket.delete(name);
-      this.rows.run("DELETE FROM objects WHERE id = ?", id);
+      this.rows.transaction(() => {
+        this.rows.run("DELETE FROM objects WHERE id = ?", id);
+        this.noteBytes();
+      });
     }
   }
 
-  private candidates(touched: ReadonlySet<string>): Candidate[] {
+  // So that no request needs to ask.
+  private noteBytes(): void {
+    const sql = "SELECT COALESCE(SUM(bytes), 0) AS bytes FROM objects";
+    const bytes = this.rows.run<{ bytes: number }>(sql)[0]?.bytes ?? 0;
+    this.rows.setNotes({ cold: bytes > 0 ? String(bytes) : undefined });
+  }
+
+  private candidates({ first, keys }: Pick<Day, "first" | "keys">): Candidate[] {
     const sql =
       "SELECT key, page FROM rows WHERE key >= ? AND key < ? AND page IS NOT NULL ORDER BY key";
     const found: Candidate[] = [];
     let bytes = 0;
     for (const { key, page } of this.rows.each<Candidate>(sql, IMMUTABLE, IMMUTABLE_END)) {
-      if (touched.has(latin1(new Uint8Array(key)))) continue;
+      if (page >= first || keys.has(latin1(new Uint8Array(key)))) continue;
       const held = this.rows.run<Candidate>("SELECT value FROM pages WHERE id = ?", page)[0];
       if (!held) continue;
       if (bytes + held.value.byteLength > OBJECT_MAX) break;
@@ -126,10 +167,13 @@ export class Tier {
 
   private begin(bytes: number): { id: number; name: string } {
     const name = `${this.prefix}/${crypto.randomUUID()}`;
-    const sql = "INSERT INTO objects (name, bytes) VALUES (?, ?) RETURNING id";
-    const made = this.rows.run<{ id: number }>(sql, name, bytes)[0];
-    if (!made) throw new Error("SQLite gave no id");
-    return { id: made.id, name };
+    return this.rows.transaction(() => {
+      const sql = "INSERT INTO objects (name, bytes) VALUES (?, ?) RETURNING id";
+      const made = this.rows.run<{ id: number }>(sql, name, bytes)[0];
+      if (!made) throw new Error("SQLite gave no id");
+      this.noteBytes();
+      return { id: made.id, name };
+    });
   }
 
   private record(object: number, found: readonly Candidate[]): void {
@@ -143,6 +187,7 @@ export class Tier {
           object, start, size, key, page,
         );
         if (moved.length > 0) this.rows.run("DELETE FROM pages WHERE id = ?", page);
+        this.rows.moved(new Uint8Array(key));
         held += moved.length;
         start += size;
       }
@@ -150,14 +195,16 @@ export class Tier {
     });
   }
 
-  private touchedSince(day: number): Set<string> {
-    const found = new Set(this.touched);
+  // What was read or written since a day began.
+  private readSince(number: number): Pick<Day, "first" | "keys"> {
+    const all = { first: Infinity, keys: new Set<string>() };
     const sql = "SELECT keys FROM touched WHERE day >= ?";
-    for (const { keys } of this.rows.run<{ keys: string }>(sql, day)) {
-      const list: string[] = JSON.parse(keys);
-      for (const key of list) found.add(key);
+    for (const found of this.rows.run<{ keys: string }>(sql, number)) {
+      const { first = Infinity, keys = [] }: Kept = JSON.parse(found.keys);
+      all.first = Math.min(all.first, first);
+      for (const key of keys) all.keys.add(key);
     }
-    return found;
+    return all;
   }
 
   // A cold row and, if `size` is more, what follows it in its object.
@@ -187,8 +234,8 @@ export class Reader implements Omit<Host, "emit"> {
   get(key: Bytes): Bytes | undefined | Promise<Bytes> {
     const held = this.rows.get(key);
     if (held && "object" in held) return this.read(held);
-    if (held) this.touch(key);
-    return held;
+    if (held) this.touch(key, held);
+    return held?.bytes;
   }
 
   scan(prefix: Bytes, after: Bytes, bytesMax: number): Row[] | Promise<Row[]> {
@@ -196,14 +243,14 @@ export class Reader implements Omit<Host, "emit"> {
     const found = this.rows.scan(prefix, after, bytesMax);
     for (const { key, held } of found) {
       if ("object" in held) return this.scanCold(found);
-      this.touch(key);
-      rows.push({ key, value: held });
+      this.touch(key, held);
+      rows.push({ key, value: held.bytes });
     }
     return rows;
   }
 
   commit(expects: readonly Change[], writes: readonly Change[]): boolean | Promise<boolean> {
-    for (const { key } of writes) this.touch(key);
+    if (this.touches && writes.some(({ value }) => value)) this.tier?.grows();
     const cold = expects.filter(({ key, value }) => value && isImmutable(key));
     if (cold.length === 0) return this.rows.commit(expects, writes);
     return this.commitCold(expects, writes, cold);
@@ -226,13 +273,13 @@ export class Reader implements Omit<Host, "emit"> {
   private async scanCold(found: ReturnType<Rows["scan"]>): Promise<Row[]> {
     const rows: Row[] = [];
     for (const { key, held } of found) {
-      rows.push({ key, value: "object" in held ? await this.read(held) : held });
+      rows.push({ key, value: "object" in held ? await this.read(held) : held.bytes });
     }
     return rows;
   }
 
-  private touch(key: Bytes): void {
-    if (this.touches) this.tier?.touch(key);
+  private touch(key: Bytes, { page }: Warm): void {
+    if (this.touches && page) this.tier?.touch(key, page);
   }
 
   private async read(place: Place): Promise<Bytes> {
@@ -252,8 +299,4 @@ export class Reader implements Omit<Host, "emit"> {
 
 function isImmutable(key: Bytes): boolean {
   return key[0] === 0x70 && key[1] === 0x2f;
-}
-
-function latin1(key: Bytes): string {
-  return String.fromCharCode(...key);
 }

@@ -26,7 +26,7 @@ export interface Place {
 }
 
 // Notes in the rows say what is due, since no memory outlives an eviction: `changed` since the
-// engine's maintenance, `unsaved` since the last `snapshot` (a time).
+// engine's maintenance, `unsaved` since the last `snapshot` (a time), and the repository's `name`.
 export class Upkeep {
   private hasAlarm = false;
   private isChanged = false;
@@ -35,10 +35,10 @@ export class Upkeep {
   constructor(private readonly place: Place) {}
 
   // A request has changed rows.
-  async changed(): Promise<void> {
+  async changed(name: string): Promise<void> {
     const { rows, storage } = this.place;
     this.isChanged = true;
-    for (const name of ["changed", "unsaved"]) if (!rows.note(name)) rows.setNote(name, "1");
+    rows.setNotes({ changed: "1", unsaved: "1", name });
     if (this.hasAlarm) return;
     this.hasAlarm = true;
     if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + HOUR);
@@ -79,13 +79,11 @@ export class Upkeep {
     if (!env.BUCKET || !tier) throw new Error("there is no R2 bucket bound");
     const repository = rows.note("name");
     if (!repository) throw new Error("there is no such repository");
-    rows.setNote("unsaved", undefined);
-    rows.setNote("snapshot", String(Date.now()));
+    rows.setNotes({ unsaved: undefined, snapshot: String(Date.now()) });
     try {
       return await snapshot.take(rows, tier, env.BUCKET, repository);
     } catch (error) {
-      rows.setNote("unsaved", "1");
-      rows.setNote("snapshot", undefined);
+      rows.setNotes({ unsaved: "1", snapshot: undefined });
       throw error;
     }
   }
@@ -95,7 +93,7 @@ export class Upkeep {
     if (!rows.note("changed")) return;
     this.isChanged = false;
     await maintain();
-    if (!this.isChanged) rows.setNote("changed", undefined);
+    if (!this.isChanged) rows.setNotes({ changed: undefined });
   }
 
   // When the next snapshot by schedule is due.

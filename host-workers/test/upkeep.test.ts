@@ -55,8 +55,9 @@ describe("upkeep", () => {
   it("tries again later what failed", async () => {
     const { stub } = await repository("t/failing");
     await runInDurableObject(stub, (_, state) => {
-      state.storage.sql.exec("DELETE FROM notes WHERE name = 'name'");
+      state.storage.sql.exec("UPDATE notes SET value = json_remove(value, '$.name')");
     });
+    await evictDurableObject(stub);
     expect(await runDurableObjectAlarm(stub)).toBe(true);
     expect(await snapshots("t/failing")).toBe(0);
     expect(await alarmIn(stub)).toBeLessThan(1);
