@@ -267,21 +267,33 @@ fn print(tally: &Tally, seconds: u64) {
     );
 }
 
-/// The most memory that a process had in the first and in the last quarter, in MiB.
+/// The most memory that a server had in the first and in the last quarter, in MiB.
 fn watch(process: u32, until: Instant) -> (u64, u64) {
+    let process = workerd(process).unwrap_or(process);
     let mut seen = Vec::new();
     while Instant::now() < until {
         std::thread::sleep(Duration::from_millis(500));
-        let status = std::fs::read_to_string(format!("/proc/{process}/status"));
-        let resident = status.ok().and_then(|text| {
-            let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-            line.split_whitespace().nth(1)?.parse::<u64>().ok()
-        });
-        seen.extend(resident.map(|kib| kib / 1024));
+        seen.extend(status(process, "VmRSS:").map(|kib| kib / 1024));
     }
     let quarter = seen.len() / 4;
     let most = |part: &[u64]| part.iter().max().copied().unwrap_or(0);
     (most(&seen[..quarter]), most(&seen[seen.len() - quarter..]))
+}
+
+/// The child that serves, of a process that only starts it.
+fn workerd(parent: u32) -> Option<u32> {
+    let all = std::fs::read_dir("/proc").ok()?;
+    let mut numbers = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers.find(|process| {
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        name.trim() == "workerd" && status(*process, "PPid:") == Some(u64::from(parent))
+    })
+}
+
+fn status(process: u32, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn main() -> Result<()> {
