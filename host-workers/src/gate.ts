@@ -125,6 +125,8 @@ export class Gate {
 }
 
 export class Crowded extends Error {
+  readonly status = 503;
+
   constructor() {
     super("too many requests at once: try again later");
   }

@@ -37,8 +37,13 @@ async function answer(request: Request, env: Env, id: string): Promise<Response>
   const call: Call = { ...found, access: ACCESS[grant.scope], caller, rules, id, creates };
   const headers = new Headers(request.headers);
   headers.set(CALL, JSON.stringify(call));
-  const stub = env.REPOSITORY.getByName(found.repository);
-  return await stub.fetch(new Request(request, { headers }));
+  try {
+    return await env.REPOSITORY.getByName(found.repository).fetch(new Request(request, { headers }));
+  } catch (error) {
+    // The platform has ended the object, or cannot start it, or too many ask for it.
+    console.error(`${id} ${found.repository} ${found.inside}:`, error);
+    return refusal(503, "this repository could not be reached: try again");
+  }
 }
 
 function refuse(request: Request, found: Route, isAdmin: boolean): Response | undefined {

@@ -6,6 +6,7 @@ import module from "../../dist/engine.wasm";
 import { ADMIN, type Ask, READ, WRITE } from "./engine";
 import { type Env, number } from "./env";
 import { Exchange, FEED_MAX, Refused } from "./exchange";
+import { Fault } from "./fault";
 import { Crowded, Gate } from "./gate";
 import { Report } from "./report";
 import { restore } from "./snapshot";
@@ -67,13 +68,13 @@ export class Repository extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     const begun = Date.now();
     const call: Call = JSON.parse(request.headers.get(CALL) ?? "null");
-    if (this.rows.note("restoring")) {
-      return refusal(503, "this repository is being restored from a snapshot");
-    }
-    if (call.creates && this.rows.isEmpty) await this.runAll("/-/create", call.id);
-    const ask = this.ask(request, call);
     let exchange: Exchange | undefined;
     try {
+      if (this.rows.note("restoring")) {
+        return refusal(503, "this repository is being restored from a snapshot");
+      }
+      if (call.creates && this.rows.isEmpty) await this.runAll("/-/create", call.id);
+      const ask = this.ask(request, call);
       exchange = this.exchange(ask, body(request), bodyMax(request, this.env));
       const { head, rest } = await exchange.head();
       const headers = new Headers(head.headers.map(([name, value]) => [name, value]));
@@ -86,8 +87,7 @@ export class Repository extends DurableObject<Env> {
       }
       return new Response(stream, { status: head.status, headers });
     } catch (error) {
-      const status = error instanceof Refused ? error.status : error instanceof Crowded ? 503 : 500;
-      return this.finish(call, exchange, begun, status, error);
+      return this.finish(call, exchange, begun, error);
     }
   }
 
@@ -168,7 +168,7 @@ export class Repository extends DurableObject<Env> {
       ask,
       body: bytes,
       bodyMax,
-      sync: () => this.ctx.storage.sync(),
+      sync: () => this.rows.sync(),
       onEnd: () => {
         if (!suspends) this.unsuspending -= 1;
       },
@@ -214,14 +214,17 @@ export class Repository extends DurableObject<Env> {
     call: Call,
     exchange: Exchange | undefined,
     begun: number,
-    status: number,
     error: unknown,
   ): Promise<Response> {
-    await this.end(call, exchange, begun, status, status === 500 ? error : undefined);
-    const text = error instanceof Error ? error.message : String(error);
-    return refusal(status, status === 500 ? "the server failed at this request" : text);
+    const isKnown =
+      error instanceof Refused || error instanceof Fault || error instanceof Crowded;
+    const status = isKnown ? error.status : 500;
+    const isOurs = !isKnown || error instanceof Fault;
+    await this.end(call, exchange, begun, status, isOurs ? error : undefined);
+    return refusal(status, isKnown ? error.message : "the server failed at this request");
   }
 
+  // Whatever fails here, the instance goes, and the next request has its place.
   private async end(
     call: Call,
     exchange: Exchange | undefined,
@@ -229,8 +232,13 @@ export class Repository extends DurableObject<Env> {
     status: number,
     error: unknown,
   ): Promise<void> {
-    if (error !== undefined) console.error(`${call.id} ${call.repository} ${call.inside}:`, error);
-    if (exchange) this.remember(call, exchange);
+    const name = `${call.id} ${call.repository} ${call.inside}:`;
+    if (error !== undefined) console.error(name, error, causeOf(error));
+    try {
+      if (exchange) this.remember(call, exchange);
+    } catch (error) {
+      console.error(name, error, causeOf(error));
+    }
     const time = (Date.now() - begun) / 1000;
     this.report.add(call, { status, time, ...exchange?.tally, ...this.rows.takeCost() });
     await exchange?.end();
@@ -239,7 +247,10 @@ export class Repository extends DurableObject<Env> {
   // What upkeep and the tier need to know of a request that is over.
   private remember(call: Call, exchange: Exchange): void {
     if (this.rows.isEmpty) return;
-    if (exchange.hasCommitted) this.ctx.waitUntil(this.upkeep.changed(call.repository));
+    if (exchange.hasCommitted) {
+      const noted = this.upkeep.changed(call.repository);
+      this.ctx.waitUntil(noted.catch((error) => console.error(`${call.id}:`, error)));
+    }
     this.tier?.keep();
   }
 
@@ -256,6 +267,10 @@ export class Repository extends DurableObject<Env> {
       await exchange.end();
     }
   }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? (error.cause ?? "") : "";
 }
 
 function body(request: Request): ReadableStream<Uint8Array> | null {

@@ -9,6 +9,7 @@
 
 import { Shelf, type Warm } from "./cache";
 import type { Bytes, Change } from "./engine";
+import { Fault, guarded } from "./fault";
 
 // Bounds of abi.wit: an engine that passes them has broken the contract.
 export const KEY_MAX = 512;
@@ -75,27 +76,16 @@ export class Rows {
   private readonly cache;
   private isMade = false;
   private isFilled = false;
-  private notes: Notes = {};
   private pageLast: number | undefined;
+  // What the notes say; unknown after a fault.
+  private own: Notes | undefined;
 
   constructor(
     private readonly storage: DurableObjectStorage,
     owner: string,
   ) {
     this.cache = shelf.open(owner);
-    this.begin();
-  }
-
-  // An object that is only looked at stays empty, and is not billed.
-  private begin(): void {
-    try {
-      const sql = "SELECT value FROM notes WHERE name = ?";
-      const own = this.run<{ value: string }>(sql, OWN)[0];
-      this.notes = own ? JSON.parse(own.value) : {};
-      this.isMade = true;
-    } catch (error) {
-      if (!String(error).includes("no such table")) throw error;
-    }
+    this.own = this.notes();
   }
 
   // The costs since the last call.
@@ -142,15 +132,13 @@ export class Rows {
     const found: Found[] = [];
     if (!this.isMade) return found;
     const sql = "SELECT * FROM rows WHERE key >= ? AND key < ? ORDER BY key";
-    const cursor = this.storage.sql.exec<RawKey>(sql, first(prefix, after), end(prefix));
     let bytes = 0;
-    for (const raw of cursor) {
+    for (const raw of this.each<RawKey>(sql, first(prefix, after), end(prefix))) {
       const held = this.held(raw);
       bytes += raw.key.byteLength + ("object" in held ? held.size : held.bytes.length);
       if (bytes > bytesMax && found.length > 0) break;
       found.push({ key: new Uint8Array(raw.key), held });
     }
-    this.count(cursor);
     return found;
   }
 
@@ -170,50 +158,85 @@ export class Rows {
     sql: string,
     ...values: (SqlStorageValue | Bytes)[]
   ): T[] {
-    const cursor = this.storage.sql.exec<T>(sql, ...(values as SqlStorageValue[]));
-    const rows = cursor.toArray();
-    this.count(cursor);
-    return rows;
+    return guarded(() => {
+      const cursor = this.storage.sql.exec<T>(sql, ...(values as SqlStorageValue[]));
+      const rows = cursor.toArray();
+      this.count(cursor);
+      return rows;
+    });
   }
 
-  // The same, a row at a time: who stops early has read no more.
+  // The same, a row at a time.
   *each<T extends Record<string, SqlStorageValue>>(
     sql: string,
     ...values: (SqlStorageValue | Bytes)[]
   ): Generator<T> {
-    const cursor = this.storage.sql.exec<T>(sql, ...(values as SqlStorageValue[]));
+    const cursor = guarded(() => this.storage.sql.exec<T>(sql, ...(values as SqlStorageValue[])));
+    const next = () => cursor.next();
     try {
-      yield* cursor;
+      for (;;) {
+        const { done, value } = guarded(next);
+        if (done) return;
+        yield value;
+      }
     } finally {
       this.count(cursor);
     }
   }
 
-  // All of `work`, or nothing: then what is kept in memory goes too.
+  // All of `work`, or nothing. If it fails, what is kept in memory is no longer what is stored.
   transaction<T>(work: () => T): T {
     this.make();
-    const { notes } = this;
+    const failed: unknown[] = [];
     try {
-      return this.storage.transactionSync(work);
+      return this.storage.transactionSync(() => {
+        try {
+          return work();
+        } catch (error) {
+          failed.push(error);
+          throw error;
+        }
+      });
     } catch (error) {
       this.forget();
-      this.notes = notes;
-      throw error;
+      throw failed.length > 0 ? failed[0] : new Fault(error);
+    }
+  }
+
+  // Resolves once all that was written is durable.
+  async sync(): Promise<void> {
+    try {
+      await this.storage.sync();
+    } catch (error) {
+      throw new Fault(error);
     }
   }
 
   note(name: string): string | undefined {
-    return this.notes[name];
+    this.own ??= this.notes();
+    return this.own[name];
   }
 
   // Writes them, and others stay; at most one row, and none if all was so before.
   setNotes(notes: Notes): void {
-    const isSame = ([name, value]: [string, string | undefined]) => this.notes[name] === value;
-    if (Object.entries(notes).every(isSame)) return;
+    if (Object.entries(notes).every(([name, value]) => this.note(name) === value)) return;
     this.make();
-    const all = { ...this.notes, ...notes };
+    const all = { ...this.own, ...notes };
     this.run("INSERT OR REPLACE INTO notes VALUES (?, ?)", OWN, JSON.stringify(all));
-    this.notes = all;
+    this.own = all;
+  }
+
+  // An object that is only looked at has no tables, and is not billed.
+  private notes(): Notes {
+    try {
+      const sql = "SELECT value FROM notes WHERE name = ?";
+      const own = this.run<{ value: string }>(sql, OWN)[0];
+      this.isMade = true;
+      return own ? JSON.parse(own.value) : {};
+    } catch (error) {
+      if (error instanceof Fault && String(error.cause).includes("no such table")) return {};
+      throw error;
+    }
   }
 
   // The row has moved to the slow tier.
@@ -232,6 +255,7 @@ export class Rows {
 
   private forget(): void {
     this.cache.clear();
+    this.own = undefined;
     this.isFilled = false;
     this.pageLast = undefined;
   }
@@ -239,7 +263,7 @@ export class Rows {
   // The tables, with the first thing that is written.
   make(): void {
     if (this.isMade) return;
-    this.storage.sql.exec(SCHEMA);
+    guarded(() => this.storage.sql.exec(SCHEMA));
     this.isMade = true;
   }
 

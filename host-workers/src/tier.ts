@@ -4,6 +4,7 @@
 
 import type { Warm } from "./cache";
 import type { Bytes, Change, Host, Row } from "./engine";
+import { Fault } from "./fault";
 import { type Place, type Rows, concat, equal, latin1 } from "./storage";
 
 const OBJECT_MAX = 8 << 20;
@@ -214,9 +215,13 @@ export class Tier {
     if (!object) throw new Error("a cold row's object is not known");
     const length = Math.min(Math.max(size, place.size), object.bytes - place.start);
     const range = { offset: place.start, length };
-    const body = await this.bucket.get(object.name, { range });
-    if (!body) throw new Error("a cold row's object is gone");
-    return new Uint8Array(await body.arrayBuffer());
+    try {
+      const body = await this.bucket.get(object.name, { range });
+      if (body) return new Uint8Array(await body.arrayBuffer());
+    } catch (error) {
+      throw new Fault(error);
+    }
+    throw new Error("a cold row's object is gone");
   }
 }
 

@@ -40,8 +40,8 @@ export class Upkeep {
     this.isChanged = true;
     rows.setNotes({ changed: "1", unsaved: "1", name });
     if (this.hasAlarm) return;
-    this.hasAlarm = true;
     if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + HOUR);
+    this.hasAlarm = true;
   }
 
   // Does what is due and sets the next alarm. What fails is tried again with the next one.
@@ -54,8 +54,8 @@ export class Upkeep {
     const moved = await attempt("the slow tier", () => this.cool());
     const next = moved ? Date.now() + SOON : this.next();
     if (!Number.isFinite(next)) return;
-    this.hasAlarm = true;
     await storage.setAlarm(next);
+    this.hasAlarm = true;
   }
 
   // Takes a snapshot into R2 and gives its name. One at a time.

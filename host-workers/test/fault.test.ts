@@ -1,0 +1,105 @@
+// Storage that fails in the middle of a request: the client is told, the refs are the old or the
+// new ones, and the next request is served.
+
+import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it, vi } from "vitest";
+import { noise } from "./bytes";
+import { ZERO, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
+
+// How a call of the storage fails.
+const FAULTS = ["before", "after", "full"] as const;
+type Kind = (typeof FAULTS)[number];
+
+interface Fault {
+  // Which call of them fails, from one on; it is over then.
+  readonly call: number;
+  readonly kind: Kind;
+  calls: number;
+}
+
+// A storage that does what the real one does, but for one call.
+function faulty(storage: DurableObjectStorage, fault: Fault): DurableObjectStorage {
+  const name = fault.kind === "full" ? "database or disk is full: SQLITE_FULL" : "SQLITE_IOERR";
+  const call = <T>(work: () => T): T => {
+    fault.calls += 1;
+    if (fault.calls !== fault.call) return work();
+    if (fault.kind === "after") work();
+    throw new Error(name);
+  };
+  return {
+    sql: {
+      exec: (...words: Parameters<SqlStorage["exec"]>) => call(() => storage.sql.exec(...words)),
+      get databaseSize() {
+        return storage.sql.databaseSize;
+      },
+    },
+    transactionSync: (work: () => unknown) => call(() => storage.transactionSync(work)),
+    sync: async () => await call(() => storage.sync()),
+  } as unknown as DurableObjectStorage;
+}
+
+function stubOf(repository: string) {
+  return env.REPOSITORY.getByName(repository);
+}
+
+// Puts another storage below the rows of an object, or its own again.
+async function inject(repository: string, fault?: Fault): Promise<void> {
+  await runInDurableObject(stubOf(repository), (object, { storage }) => {
+    const { rows } = object as unknown as { rows: { storage: DurableObjectStorage } };
+    rows.storage = fault ? faulty(storage, fault) : storage;
+  });
+}
+
+async function tipOf(repository: string): Promise<string | undefined> {
+  const response = await refs(repository);
+  expect(response.status).toBe(200);
+  return /([0-9a-f]{40}) refs\/heads\/main/.exec(await textOf(response))?.[1];
+}
+
+describe("a storage call that fails", () => {
+  for (const kind of FAULTS) {
+    // To begin an object anew takes a second each time.
+    for (const state of kind === "after" ? ["kept", "begun"] : ["kept"]) {
+      it(`(${kind}) in a push to an object that was ${state} is told, and costs nothing`, async () => {
+        vi.spyOn(console, "error").mockImplementation(() => undefined);
+        const name = `t/fault-${kind}-${state}`;
+        await create(name);
+        const first = await pack(noise(50_000));
+        await push(name, pushBody(ZERO, first));
+        let old = first.tip;
+        const seen = new Set<number>();
+        for (let call = 1; ; call += 1) {
+          const next = await pack(noise(6_000, call), `push ${call}`);
+          const body = pushBody(old, next);
+          if (state === "begun") await evictDurableObject(stubOf(name));
+          const fault = { call, kind, calls: 0 };
+          await inject(name, fault);
+          const { status, text } = await push(name, body);
+          await inject(name);
+          seen.add(status);
+          const tip = await tipOf(name);
+          expect([old, next.tip], `call ${call}`).toContain(tip);
+          if (status === 200) expect(text).toContain("ok refs/heads/main");
+          else expect([status, text]).toEqual([kind === "full" ? 507 : 503, told(kind)]);
+          if (status === 200) expect(tip).toBe(next.tip);
+          // The same again, if it was not done: now it is.
+          if (tip === old) expect((await push(name, body)).text).toContain("ok refs/heads/main");
+          old = next.tip;
+          if (fault.calls < call) break;
+        }
+        expect(seen).toEqual(new Set([200, kind === "full" ? 507 : 503]));
+        expect((await fetchPack(name, old)).status).toBe(200);
+        const url = `http://gitcell/${name}.git/-/fsck`;
+        const check = await stubOf(name).fetch(url, {
+          headers: { "gitcell-call": JSON.stringify({ inside: "/-/fsck", access: 7, rules: "" }) },
+        });
+        expect(await textOf(check)).toMatch(/ok\n$/);
+      });
+    }
+  }
+});
+
+function told(kind: Kind): string {
+  const text = kind === "full" ? "is full: nothing was changed" : "failed at this request: try again";
+  return `this repository's storage ${text}\n`;
+}
