@@ -42,10 +42,10 @@ pub const INDEX_SETTLE_MAX: usize = 10 << 20;
 pub const ROWS_CACHE_MAX: usize = 10 << 20;
 /// The same while a pack is received, which needs the memory itself.
 pub const ROWS_IMPORT_MAX: usize = 3 << 20;
-/// The same while deltas are made, in a push of at most `COUNT_SMALL` objects, none of them over
-/// `WHOLE_MAX`: memory is left then.
+/// The same while deltas are made, in a push of at most `COUNT_LARGE` objects, none of them over
+/// `EACH_MAX`: memory is left then.
 pub const ROWS_RESOLVE_MAX: usize = 9 << 20;
-pub const COUNT_SMALL: usize = 10_000;
+pub const EACH_MAX: u64 = 1 << 20;
 /// The longest delta chain that is followed; longer ones are refused when they arrive.
 pub const DEPTH_MAX: u8 = 250;
 /// Bytes that the deltas of one push may make, and as many more for each byte that was sent.
@@ -99,6 +99,10 @@ pub const LOG_MAX: u64 = 20_000;
 pub const BITMAPS_MAX: usize = 128;
 /// A commit from which fewer commits lead to one with a bitmap gets none.
 pub const BITMAP_COMMITS: usize = 64;
+/// Commits of the client's that are followed to one with a bitmap, and bitmaps that tell what the
+/// client has: deltas may lean on that.
+pub const SEEK_MAX: usize = 512;
+pub const REACHED_MAX: usize = 8;
 /// Small packs that are left alone, so that not every push merges.
 pub const SMALL_PACKS_MAX: usize = 16;
 /// Rows of packs that were merged stay so long for those who still read them.

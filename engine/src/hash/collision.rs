@@ -8,7 +8,7 @@
 //! backward and forward. If it leads to the same end, the block is one of a colliding pair.
 
 use super::four::Four;
-use super::sha1::{Schedule, Word, add, steps_alone, steps_back};
+use super::sha1::{Schedule, Word, add, steps_alone, steps_back, subtract};
 
 /// A disturbance vector: type I or II, and its two parameters.
 struct Vector {
@@ -66,15 +66,21 @@ static VECTORS: [Vector; 32] = [
 #[cold]
 #[inline(never)]
 pub fn is_attack(suspects: u32, before: [u32; 5], after: [u32; 5], words: &Schedule) -> bool {
-    VECTORS.iter().enumerate().any(|(bit, vector)| {
-        suspects >> bit & 1 != 0 && {
-            // Both messages have the same state before the steps k + 5 (type II: k + 9) to k + 15.
-            let middle = (usize::from(vector.k) + 15) / 5;
-            let other = &vector.other(words);
-            let state = steps_alone(before, words, 0, middle);
-            add(steps_back(state, other, middle), steps_alone(state, other, middle, 16)) == after
+    let end = subtract(after, before);
+    let mut rest = suspects;
+    while rest != 0 {
+        let vector = &VECTORS[rest.trailing_zeros() as usize];
+        rest &= rest - 1;
+        // Both messages have the same state before the steps k + 5 (type II: k + 9) to k + 15.
+        let middle = (usize::from(vector.k) + 15) / 5;
+        let other = &vector.other(words);
+        let state = steps_back(end, words, 16, middle);
+        if add(steps_back(state, other, middle, 0), steps_alone(state, other, middle, 16)) == after
+        {
+            return true;
         }
-    })
+    }
+    false
 }
 
 impl Vector {

@@ -85,7 +85,8 @@ fn step(lanes: &mut [Lane<'_>; 4], state: &mut [Four; 5], schedule: &mut Schedul
     let [v, w, x, y, z] = sha1::compress(before, schedule);
     [state[0], state[1], state[2], state[3], state[4]] = [v, w, x, y, z];
     let suspects = collision::suspects_of_four(schedule);
-    for (number, suspects) in suspects.into_iter().enumerate() {
+    for number in 0..4 {
+        let suspects = suspects[number];
         if suspects != 0 && !lanes[number].blocks.is_empty() {
             let words = sha1::words(&sha1::schedule(blocks[number]));
             let (before, after) = (word_of(&before, number), word_of(state, number));

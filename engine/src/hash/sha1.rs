@@ -147,8 +147,9 @@ pub fn steps<W: Word>(state: [W; 5], words: &Schedule<W>, from: usize, to: usize
     [a, b, c, d, e]
 }
 
-/// What the state was before the first step, if it is `state` before step `from`, given in fives.
-pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize) -> [u32; 5] {
+/// What the state was before step `to`, if it is `state` before step `from`, both given in fives.
+#[inline(never)]
+pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize, to: usize) -> [u32; 5] {
     let [mut a, mut b, mut c, mut d, mut e] = state;
     let (fives, _) = words.as_chunks::<5>();
     macro_rules! back {
@@ -159,9 +160,8 @@ pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize) -> [u32; 5] {
     }
     macro_rules! twenty {
         ($f:ident, $k:expr, $first:expr) => {
-            for five in
-                fives.get($first..from.clamp($first, $first + 4)).unwrap_or_default().iter().rev()
-            {
+            let range = to.clamp($first, $first + 4)..from.clamp($first, $first + 4);
+            for five in fives.get(range).unwrap_or_default().iter().rev() {
                 back!($f, $k, five[4], b, c, d, e, a);
                 back!($f, $k, five[3], c, d, e, a, b);
                 back!($f, $k, five[2], d, e, a, b, c);
@@ -181,4 +181,10 @@ pub fn steps_back(state: [u32; 5], words: &Schedule, from: usize) -> [u32; 5] {
 pub fn add<W: Word>(one: [W; 5], other: [W; 5]) -> [W; 5] {
     let ([a, b, c, d, e], [v, w, x, y, z]) = (one, other);
     [a.plus(v), b.plus(w), c.plus(x), d.plus(y), e.plus(z)]
+}
+
+pub fn subtract(one: [u32; 5], other: [u32; 5]) -> [u32; 5] {
+    let ([a, b, c, d, e], [v, w, x, y, z]) = (one, other);
+    let less = u32::wrapping_sub;
+    [less(a, v), less(b, w), less(c, x), less(d, y), less(e, z)]
 }

@@ -36,10 +36,17 @@ impl Bits {
 
     /// Takes out what another set has.
     pub fn remove(&mut self, other: &Bits) {
+        self.change(other, |mine, theirs| *mine &= !theirs);
+    }
+
+    /// Adds what another set of the same store has.
+    pub fn unite(&mut self, other: &Bits) {
+        self.change(other, |mine, theirs| *mine |= theirs);
+    }
+
+    fn change(&mut self, other: &Bits, change: fn(&mut u64, u64)) {
         for (mine, theirs) in self.packs.iter_mut().zip(&other.packs) {
-            for (mine, theirs) in mine.iter_mut().zip(theirs) {
-                *mine &= !theirs;
-            }
+            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| change(mine, *theirs));
         }
     }
 

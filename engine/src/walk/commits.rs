@@ -4,7 +4,7 @@
 use super::trees::Trees;
 use super::{Ask, Cut, add_tag};
 use crate::error::{Error, Result};
-use crate::limits::{STEP_MAX, WALK_MAX};
+use crate::limits::{REACHED_MAX, SEEK_MAX, STEP_MAX, WALK_MAX};
 use crate::object::Kind;
 use crate::store::bitmaps::Bitmaps;
 use crate::store::bits::Bits;
@@ -40,6 +40,9 @@ pub struct Commits {
     /// it is not known in full what the client has: then they are not used for what is wanted.
     covered: Bits,
     is_had_known: bool,
+    /// Commits that the client has and that are followed once nothing is wanted, until one has a
+    /// bitmap: deltas may lean on all that it says.
+    seeks: usize,
 }
 
 impl Commits {
@@ -52,9 +55,10 @@ impl Commits {
     ) -> Result<Commits> {
         let (open, found, others) = (BinaryHeap::new(), Vec::new(), Vec::new());
         let covered = if bitmaps.is_empty() { Bits::none() } else { Bits::new(store) };
-        let is_had_known = true;
+        let seeks = if ask.thin && !bitmaps.is_empty() { SEEK_MAX } else { 0 };
+        let (wanted, is_had_known) = (0, true);
         let mut commits =
-            Commits { open, wanted: 0, found, others, bitmaps, covered, is_had_known };
+            Commits { open, wanted, found, others, bitmaps, covered, is_had_known, seeks };
         for oid in &ask.commons {
             let (place, kind) = add_tag(store, *oid, has)?;
             if has.add(place) && kind == Kind::Commit && !commits.join_had(store, place, has)? {
@@ -94,8 +98,9 @@ impl Commits {
         has: &mut Bits,
     ) -> Result<bool> {
         let mut work = 0;
-        while self.wanted > 0 && work < STEP_MAX {
+        while self.wanted + self.seeks > 0 && work < STEP_MAX {
             let Some(Open { place, is_wanted, .. }) = newest(&mut self.open) else { break };
+            self.seeks -= usize::from(self.wanted == 0);
             self.wanted -= usize::from(is_wanted);
             let is_had = has.has(place);
             let is_known = match is_had {
@@ -110,6 +115,8 @@ impl Commits {
             work += commit.size;
             if !is_had {
                 self.found.push(place);
+                let is_reaching = self.bitmaps.find(place).is_some();
+                self.seeks = if is_reaching { 0 } else { self.seeks };
             }
             let is_end = |cut: &Cut| match is_had {
                 true => cut.client.has(place),
@@ -129,15 +136,14 @@ impl Commits {
                 }
             }
         }
-        Ok(self.wanted == 0 || self.open.is_empty())
+        Ok(self.wanted + self.seeks == 0 || self.open.is_empty())
     }
 
     /// Whether a bitmap says all that a commit of the client's reaches: it is noted.
     fn join_had(&mut self, store: &mut Store, place: Place, has: &mut Bits) -> Result<bool> {
-        match self.bitmaps.find(place) {
-            Some(page) => store.join(&self.bitmaps, page, has, &mut Bits::none()),
-            None => Ok(false),
-        }
+        let Some(page) = self.bitmaps.find(place) else { return Ok(false) };
+        self.seeks = 0;
+        store.join(&self.bitmaps, page, has, &mut Bits::none())
     }
 
     /// The same for what is wanted.
@@ -157,6 +163,16 @@ impl Commits {
     /// Commits that were followed.
     pub fn followed(&self) -> usize {
         self.found.len()
+    }
+
+    /// All that the newest commits found lead to that have a bitmap.
+    pub fn reached(&self, store: &mut Store) -> Result<Bits> {
+        let mut reached = Bits::new(store);
+        let pages = self.found.iter().filter_map(|place| self.bitmaps.find(*place));
+        for page in pages.take(REACHED_MAX) {
+            store.join(&self.bitmaps, page, &mut reached, &mut Bits::none())?;
+        }
+        Ok(reached)
     }
 
     /// The search for what these commits hold.

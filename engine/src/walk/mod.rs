@@ -24,6 +24,9 @@ use commits::Commits;
 use core::mem::take;
 use trees::Trees;
 
+/// Where refs are whose annotated tags are sent with what they lead to.
+const TAGS: &[u8] = b"refs/tags/";
+
 /// What a client asks for.
 pub struct Ask {
     pub wants: Vec<Oid>,
@@ -47,10 +50,14 @@ pub struct Walk {
     send: Bits,
     /// What is known to be on the client's side.
     has: Bits,
+    /// What commits that are sent lead to, as far as bitmaps say.
+    reached: Bits,
     /// Commits that were followed one by one.
     followed: usize,
     /// What bitmaps said is still to be filtered.
     is_unfiltered: bool,
+    /// If it leads to every ref, then to all that is stored.
+    may_be_all: bool,
 }
 
 enum State {
@@ -63,19 +70,19 @@ enum State {
 
 impl Walk {
     pub fn new(store: &mut Store, ask: Ask) -> Result<Walk> {
-        let (send, has) = (Bits::new(store), Bits::new(store));
         let is_whole = ask.commons.is_empty() && ask.cut.is_none() && ask.filter.is_none();
-        if is_whole && store.is_tight() && wants_all(store, &ask.wants)? {
-            return Ok(Walk {
-                ask,
-                state: State::Everything,
-                send,
-                has,
-                followed: 0,
-                is_unfiltered: false,
-            });
+        let may_be_all = is_whole && store.is_tight();
+        if may_be_all && wants_all(store, &ask.wants)? {
+            return Ok(Walk { may_be_all, ..Walk::of(ask, State::Everything) });
         }
-        Walk::thorough(store, ask)
+        let walk = Walk::thorough(store, ask)?;
+        Ok(Walk { may_be_all, ..walk })
+    }
+
+    fn of(ask: Ask, state: State) -> Walk {
+        let (send, has, reached) = (Bits::none(), Bits::none(), Bits::none());
+        let (followed, is_unfiltered, may_be_all) = (0, false, false);
+        Walk { ask, state, send, has, reached, followed, is_unfiltered, may_be_all }
     }
 
     /// A walk that looks at every object, even where the store could answer at once.
@@ -90,15 +97,8 @@ impl Walk {
     pub fn along(store: &mut Store, ask: Ask, bitmaps: Bitmaps) -> Result<Walk> {
         let ask = Ask { thin: ask.thin && ask.filter.is_none(), ..ask };
         let (mut send, mut has) = (Bits::new(store), Bits::new(store));
-        let commits = Commits::new(store, &ask, bitmaps, &mut send, &mut has)?;
-        Ok(Walk {
-            ask,
-            state: State::Commits(commits),
-            send,
-            has,
-            followed: 0,
-            is_unfiltered: false,
-        })
+        let state = State::Commits(Commits::new(store, &ask, bitmaps, &mut send, &mut has)?);
+        Ok(Walk { send, has, ..Walk::of(ask, state) })
     }
 
     /// True: the search is over, `selection` may be called.
@@ -108,6 +108,13 @@ impl Walk {
                 if commits.step(store, self.ask.cut.as_ref(), &mut self.send, &mut self.has)? {
                     self.followed = commits.followed();
                     self.is_unfiltered = commits.used_bitmaps();
+                    if self.may_be_all && leads_to_all(store, &self.ask, &self.send)? {
+                        self.state = State::Everything;
+                        return Ok(true);
+                    }
+                    if self.ask.thin {
+                        self.reached = commits.reached(store)?;
+                    }
                     let trees = commits.end(store, &self.ask, &mut self.send, &self.has)?;
                     self.state = State::Trees(trees);
                 }
@@ -126,6 +133,9 @@ impl Walk {
                     self.add_tags(store)?;
                 }
                 self.send.remove(&self.has);
+                // Of what a commit that is sent leads to, the client has all that is not sent.
+                self.has.unite(&self.reached);
+                self.has.remove(&self.send);
                 self.state = State::Done;
             }
             State::Everything | State::Done => return Ok(true),
@@ -178,7 +188,7 @@ impl Walk {
 
     /// Adds the annotated tags that lead to what is sent.
     fn add_tags(&mut self, store: &mut Store) -> Result<()> {
-        store.each_ref(b"refs/tags/", &mut |store, _, oid, peeled| {
+        store.each_ref(TAGS, &mut |store, _, oid, peeled| {
             let Some(peeled) = peeled else { return Ok(true) };
             // A tag that is not known was pushed since this request began.
             let places = (store.find(peeled)?, store.find(oid)?);
@@ -211,6 +221,19 @@ fn wants_all(store: &mut Store, wants: &[Oid]) -> Result<bool> {
     let mut is_all = true;
     store.each_ref(b"", &mut |_, _, oid, _| {
         is_all = wants.binary_search(oid).is_ok();
+        Ok(is_all)
+    })?;
+    Ok(is_all)
+}
+
+/// Whether what is sent has every ref's object, or leads to it as to a tag that goes with it. Where
+/// an index is damaged that is not known.
+fn leads_to_all(store: &mut Store, ask: &Ask, send: &Bits) -> Result<bool> {
+    let mut is_all = true;
+    store.each_ref(b"", &mut |store, name, oid, peeled| {
+        let peeled = peeled.filter(|_| ask.include_tag && name.starts_with(TAGS));
+        let place = store.find(peeled.unwrap_or(oid)).unwrap_or_default();
+        is_all = place.is_some_and(|place| send.has(place));
         Ok(is_all)
     })?;
     Ok(is_all)

@@ -104,7 +104,33 @@ fn a_walk_along_bitmaps_selects_what_git_selects() {
     upkeep(&mut host, 1_000_000);
     assert_eq!(count(&host), both - made);
 
+    lean(&git, &mut host);
     go_without(&git, &host);
+}
+
+/// Deltas that lean on more do not make a pack much larger.
+fn lean(git: &Git, host: &mut Memory) {
+    for (want, have) in [("main", "main~10"), ("main", "main~400"), ("same~300", "old~3")] {
+        let mut without = host.clone();
+        without.rows.remove(&b"b"[..]);
+        let (along, alone) = (send(git, host, want, have), send(git, &mut without, want, have));
+        assert!(along < alone + alone / 20, "{have}: {along} and {alone} bytes");
+    }
+}
+
+/// What is sent to who has the rest: deltas lean on all that bitmaps say the client has, and on
+/// nothing else. Answers its size.
+fn send(git: &Git, host: &mut Memory, want: &str, have: &str) -> usize {
+    let id = |name: &str| oid(&git.text(&["rev-parse", name]));
+    let (wants, commons) = (vec![id(want)], vec![id(have)]);
+    let ask = Ask { wants, commons, include_tag: false, thin: true, cut: None, filter: None };
+    let sent = answer(host, ask);
+    let client = Git::new("bitmaps-client");
+    client.run(&["index-pack", "--stdin"], &git.pack(&[have], &[]));
+    client.run(&["index-pack", "--stdin", "--fix-thin"], &sent);
+    let want = git.text(&["rev-parse", want]);
+    assert_eq!(client.objects(&[&want]), git.objects(&[&want]), "{have}");
+    sent.len()
 }
 
 /// Rows that are damaged, or gone as while others are written: the walk goes without them.

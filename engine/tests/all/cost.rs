@@ -99,9 +99,19 @@ fn large(table: &mut Table) {
         fetch(host, tip, &[])
     });
     assert!(answer.len() > sent.len());
-    table.measure("push of one small commit on top of them", Some((12, 6)), &mut host, |host| {
-        push_small(host, Some(tip), 1)
-    });
+    let new = table.measure(
+        "push of one small commit on top of them",
+        Some((12, 6)),
+        &mut host,
+        |host| push_small(host, Some(tip), 1),
+    );
+    push(&mut host, &[("refs/heads/side", None, Some(tip))], &pack(&[]));
+    table.measure(
+        "clone of their branch, another behind it",
+        Some((budget, 0)),
+        &mut host,
+        |host| fetch(host, new, &[]),
+    );
 }
 
 fn many(table: &mut Table) {

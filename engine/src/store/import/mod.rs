@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::{Format, Hasher, Oid};
 use crate::limits::{
-    COUNT_LARGE, COUNT_SMALL, DELTA_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, PART_OBJECTS,
+    COUNT_LARGE, DELTA_MAX, EACH_MAX, HELD_MAX, INDEX_IMPORT_MAX, OBJECTS_MAX, PART_OBJECTS,
     RING_MAX, RING_OUTSIDE, RING_SMALL, ROWS_IMPORT_MAX, ROWS_RESOLVE_MAX, WHOLE_MAX,
 };
 use crate::object::check::Severities;
@@ -417,14 +417,13 @@ impl Import {
         match &mut self.state {
             State::Received => {
                 self.name_waiting()?;
-                // Where objects are small there is memory for more rows, so that bases which are
-                // inflated once more are not fetched again for each family.
-                if self.largest <= WHOLE_MAX as u64 && self.count as usize <= COUNT_SMALL {
-                    store.data_rows.resize(ROWS_RESOLVE_MAX);
-                }
-                // Their memory is needed to put the deltas in order.
                 if self.count as usize > COUNT_LARGE {
+                    // Their memory is needed to put the deltas in order.
                     self.contents = Ring::new(RING_SMALL);
+                } else if self.largest <= EACH_MAX {
+                    // There is memory for more rows, so that bases which are inflated once more
+                    // are not fetched again for each family.
+                    store.data_rows.resize(ROWS_RESOLVE_MAX);
                 }
                 let order = self.family_order();
                 self.state = State::Resolving { order, next: 0 };
