@@ -4,6 +4,7 @@
 use crate::engine::{ADMIN, Engine, READ, Request, WRITE, module};
 use crate::fault::{self, Fault};
 use crate::head::Head;
+use crate::heap;
 use crate::names::Name;
 use crate::run::{Empty, Sink, run};
 use crate::storage::Rows;
@@ -19,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Instances beside those of requests: the upkeep's, and the scrub's.
+const OWN: u32 = 2;
 /// Idle connections that one repository keeps, and all together.
 const IDLE_MAX: usize = 8;
 const IDLE_ALL: usize = 512;
@@ -65,6 +68,8 @@ pub struct Cell {
 struct Open {
     pools: HashMap<String, Pool>,
     idle: usize,
+    /// A request ended since the last sweep.
+    was_used: bool,
 }
 
 /// The connections of one repository that no request uses.
@@ -94,7 +99,7 @@ impl Cell {
     pub fn open(data: &Path, engine: Option<&Path>, limits: Limits) -> Result<Cell> {
         let registry = registry::open(data)?;
         let wasm = module::bytes(engine)?;
-        let engine = Engine::load(&wasm, &data.join("cache"), limits.capacity)?;
+        let engine = Engine::load(&wasm, &data.join("cache"), limits.capacity + OWN)?;
         let (open, changed, registry) = (Mutex::default(), Changed::default(), registry.into());
         let idle_max = idle_max(getrlimit(Resource::Nofile).current);
         Ok(Cell { engine, limits, data: data.into(), registry, open, idle_max, changed })
@@ -174,7 +179,7 @@ impl Cell {
     pub fn rows(&self, file: &str) -> Result<Rows> {
         let writers = {
             let mut open = lock(&self.open);
-            let Open { pools, idle } = &mut *open;
+            let Open { pools, idle, .. } = &mut *open;
             let pool = pools.entry(file.to_string()).or_default();
             if let Some((rows, _)) = pool.idle.pop() {
                 *idle -= 1;
@@ -198,9 +203,11 @@ impl Cell {
     }
 
     /// Keeps a connection for the next request.
-    pub fn give_back(&self, file: &str, rows: Rows) {
+    pub fn give_back(&self, file: &str, mut rows: Rows) {
+        rows.rest();
         let mut open = lock(&self.open);
-        let Open { pools, idle } = &mut *open;
+        open.was_used = true;
+        let Open { pools, idle, .. } = &mut *open;
         // A repository that was deleted meanwhile has no pool any more.
         let pool = pools.get_mut(file).filter(|pool| pool.idle.len() < IDLE_MAX);
         if let Some(pool) = pool.filter(|_| *idle < self.idle_max) {
@@ -209,7 +216,8 @@ impl Cell {
         }
     }
 
-    /// Closes connections that were idle for long. To be called now and then.
+    /// Closes connections that were idle for long, and gives free memory back to the system. To be
+    /// called now and then.
     pub fn sweep(&self) {
         let mut old = Vec::new();
         let mut open = lock(&self.open);
@@ -218,9 +226,27 @@ impl Cell {
             !pool.idle.is_empty() || Arc::strong_count(&pool.writers) > 1
         });
         open.idle -= old.len();
+        let was_used = std::mem::take(&mut open.was_used);
         drop(open);
         // Closed here, not under the lock: the last one writes its log back.
         drop(old);
+        if was_used {
+            heap::trim();
+        }
+    }
+
+    /// A request of the administrator's.
+    pub fn request(&self, method: &str, path: &str, query: &str) -> Result<Request> {
+        Ok(Request {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            time: now(),
+            id: tokens::random::<8>()?,
+            access: READ | WRITE | ADMIN,
+            size_max: self.limits.size_max,
+            ..Request::default()
+        })
     }
 
     /// Asks the engine as the administrator. An answer other than 2xx is an error with its text.
@@ -239,16 +265,7 @@ impl Cell {
         query: &str,
         out: &mut dyn Write,
     ) -> Result<()> {
-        let request = Request {
-            method: method.into(),
-            path: path.into(),
-            query: query.into(),
-            time: now(),
-            id: tokens::random::<8>()?,
-            access: READ | WRITE | ADMIN,
-            size_max: self.limits.size_max,
-            ..Request::default()
-        };
+        let request = self.request(method, path, query)?;
         let mut collect = Collect { out, status: 0, refusal: Vec::new() };
         run(self, file, &request, &mut Empty, &mut collect)?;
         if !(200..300).contains(&collect.status) {

@@ -6,6 +6,7 @@ mod engine;
 mod fault;
 mod gate;
 mod head;
+mod heap;
 mod http;
 mod job;
 mod keys;
@@ -23,6 +24,7 @@ mod upkeep;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    heap::limit();
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -19,6 +19,8 @@ pub const VALUE_MAX: usize = 1 << 20;
 /// How long a commit waits for another process's.
 const BUSY: Duration = Duration::from_secs(30);
 const PAGE_SIZE: u32 = 16 << 10;
+/// After moving so many bytes a connection gives back the pages that SQLite keeps of them.
+const KEPT: u64 = 512 << 10;
 /// What a log that grew in one large commit is cut back to.
 const LOG_SIZE: u32 = 64 << 20;
 
@@ -40,6 +42,8 @@ pub struct Rows {
     connection: Connection,
     /// Writers of this process queue here, fairly; SQLite's own queue only sleeps and tries again.
     writers: Arc<Mutex<()>>,
+    /// Bytes of pages that were moved since `rest`.
+    moved: u64,
     pub cost: Cost,
 }
 
@@ -65,7 +69,7 @@ impl Rows {
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE, |_| Ok(()))?;
-        Ok(Rows { connection, writers, cost: Cost::default() })
+        Ok(Rows { connection, writers, moved: 0, cost: Cost::default() })
     }
 
     /// SQLite opens what it may not write for reading alone, and does not say so.
@@ -159,7 +163,20 @@ impl Rows {
 
     /// The costs since the last call.
     pub fn take_cost(&mut self) -> Cost {
-        std::mem::take(&mut self.cost)
+        let cost = std::mem::take(&mut self.cost);
+        let rows = u64::from(cost.rows_read) + u64::from(cost.rows_written);
+        self.moved += cost.bytes_read + cost.bytes_written + rows * u64::from(PAGE_SIZE);
+        cost
+    }
+
+    /// No request uses it for a while: what SQLite keeps after a large one is given back. A small
+    /// one leaves its few pages to the next.
+    pub fn rest(&mut self) {
+        if self.moved > KEPT {
+            self.moved = 0;
+            // Memory that stays is no failure.
+            let _ = self.connection.execute_batch("PRAGMA shrink_memory");
+        }
     }
 }
 

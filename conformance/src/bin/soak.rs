@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 const REPOSITORIES: usize = 3;
 const BRANCHES: u32 = 5;
+/// Idle connections are closed after ten seconds, at the next sweep.
+const PEACE: Duration = Duration::from_secs(25);
 
 /// What clients may do, and how often of a hundred times.
 const DEEDS: &[(&str, u32, Deed)] = &[
@@ -267,17 +269,32 @@ fn print(tally: &Tally, seconds: u64) {
     );
 }
 
-/// The most memory that a server had in the first and in the last quarter, in MiB.
-fn watch(process: u32, until: Instant) -> (u64, u64) {
-    let process = workerd(process).unwrap_or(process);
+/// Resident memory of a server, in MiB; none if it has ended.
+fn resident(process: u32) -> Option<u64> {
+    Some(status(workerd(process).unwrap_or(process), "VmRSS:")? / 1024)
+}
+
+/// The memory of a server, twice a second.
+fn watch(process: u32, until: Instant) -> Vec<u64> {
     let mut seen = Vec::new();
     while Instant::now() < until {
         std::thread::sleep(Duration::from_millis(500));
-        seen.extend(status(process, "VmRSS:").map(|kib| kib / 1024));
+        seen.extend(resident(process));
     }
-    let quarter = seen.len() / 4;
-    let most = |part: &[u64]| part.iter().max().copied().unwrap_or(0);
-    (most(&seen[..quarter]), most(&seen[seen.len() - quarter..]))
+    seen
+}
+
+/// Least, middle and most in each sixth of the time: what does not grow is flat.
+fn print_memory(process: u32, seen: &[u64]) {
+    println!("| server memory, MiB | least | p50 | most |\n|---|---|---|---|");
+    for (number, part) in seen.chunks(seen.len().div_ceil(6).max(1)).enumerate() {
+        let mut part = part.to_vec();
+        part.sort();
+        let at = |share: usize| part[(part.len() - 1) * share / 100];
+        println!("| sixth {} | {} | {} | {} |", number + 1, at(0), at(50), at(100));
+    }
+    std::thread::sleep(PEACE);
+    println!("in peace: {} MiB", resident(process).unwrap_or(0));
 }
 
 /// The child that serves, of a process that only starts it.
@@ -324,8 +341,8 @@ fn main() -> Result<()> {
     print(&tally, seconds);
     let late: usize = clients.iter().map(|client| client.late).sum();
     println!("{late} times a ref was forced or deleted between its listing and its fetch");
-    if let Some((first, last)) = memory {
-        println!("server memory, most: {first} MiB in the first quarter, {last} MiB in the last");
+    if let (Some(process), Some(seen)) = (target.process(), memory) {
+        print_memory(process, &seen);
     }
     println!("all refs are as acknowledged, and git finds {} repositories whole", urls.len());
     drop(target);
