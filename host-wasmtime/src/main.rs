@@ -15,6 +15,7 @@ mod names;
 mod registry;
 mod rules;
 mod run;
+mod scrub;
 mod server;
 mod ssh;
 mod storage;

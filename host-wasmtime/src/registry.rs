@@ -38,8 +38,12 @@ const SCHEMA: &str = "
         rules TEXT NOT NULL DEFAULT ''
     );";
 /// What later versions added.
-const ADDED: &[(&str, &str)] =
-    &[("tokens", "rules TEXT NOT NULL DEFAULT ''"), ("keys", "rules TEXT NOT NULL DEFAULT ''")];
+const ADDED: &[(&str, &str)] = &[
+    ("tokens", "rules TEXT NOT NULL DEFAULT ''"),
+    ("keys", "rules TEXT NOT NULL DEFAULT ''"),
+    // When all of its rows were read last.
+    ("repositories", "scrubbed INTEGER"),
+];
 
 /// Opens the data folder's own database, which is made if there is none.
 pub fn open(data: &Path) -> Result<Connection> {
@@ -121,6 +125,25 @@ pub fn remove(connection: &Connection, name: &Name) -> Result<Option<String>> {
     Ok((gone == 1).then_some(file))
 }
 
+/// The repository whose rows were last read, or made, the longest time ago, if that is not after
+/// `before`; and its file.
+pub fn stale(connection: &Connection, before: u64) -> Result<Option<(Name, String)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT namespace, name, file FROM repositories \
+         WHERE COALESCE(scrubbed, created) <= ?1 ORDER BY COALESCE(scrubbed, created) LIMIT 1",
+    )?;
+    let found = statement.query_row([before], |row| {
+        Ok((Name { namespace: row.get(0)?, name: row.get(1)? }, row.get(2)?))
+    });
+    Ok(found.optional()?)
+}
+
+/// All rows of the repository in this file were read.
+pub fn set_scrubbed(connection: &Connection, file: &str, time: u64) -> Result<()> {
+    connection.execute("UPDATE repositories SET scrubbed = ?2 WHERE file = ?1", (file, time))?;
+    Ok(())
+}
+
 /// All names in order.
 pub fn list(connection: &Connection) -> Result<Vec<Name>> {
     let mut statement =
@@ -152,5 +175,26 @@ mod tests {
         assert_eq!(find(&registry, &name("alice/demo")).expect("find"), None);
         assert_eq!(remove(&registry, &name("Alice/demo")).expect("remove").as_deref(), Some("1"));
         assert_eq!(list(&registry).expect("list"), [name("Alice/other")]);
+    }
+
+    #[test]
+    fn the_repository_that_was_read_longest_ago_is_the_next() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut registry = open(folder.path()).expect("open");
+        for (name, time) in [("a/one", 5), ("a/two", 3)] {
+            let name = name.parse::<Name>().expect("a name");
+            insert(&mut registry, &name, &name.name, time).expect("insert");
+        }
+        let check = |before: u64, expect: Option<&str>| {
+            let found = stale(&registry, before).expect("stale");
+            assert_eq!(found.map(|(_, file)| file).as_deref(), expect, "{before}");
+        };
+        check(2, None);
+        check(9, Some("two"));
+        set_scrubbed(&registry, "two", 6).expect("set");
+        check(9, Some("one"));
+        set_scrubbed(&registry, "one", 7).expect("set");
+        check(5, None);
+        check(6, Some("two"));
     }
 }

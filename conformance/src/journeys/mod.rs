@@ -6,6 +6,7 @@ mod crash;
 mod crowd;
 mod day;
 mod peers;
+mod scrub;
 mod signed;
 mod sizes;
 mod ssh;
@@ -65,6 +66,7 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/many-haves-v2", run: |trip| day::many_haves(trip, "2") },
     Journey { name: "journey/chunked-push", run: day::chunked_push },
     Journey { name: "journey/ssh", run: ssh::ssh },
+    Journey { name: "journey/scrub", run: scrub::scrub },
     Journey { name: "journey/who-may", run: who::may },
     Journey { name: "journey/ways/partial", run: ways::partial },
     Journey { name: "journey/ways/push", run: ways::push },

@@ -73,7 +73,9 @@ impl Admin {
             name if (is_post || method == b"PUT") && name == b"config" => {
                 Admin::Set(query.to_vec())
             }
-            name if is_get && name == b"fsck" => Admin::Check(Box::new(Audit::new())),
+            name if is_get && (name == b"fsck" || name == b"scrub") => {
+                Admin::Check(Box::new(Audit::new(name == b"scrub")))
+            }
             name if is_get && name == b"bundle" => {
                 Admin::Bundle(Box::new(Bundle::Refs { after: Vec::new(), wants: Vec::new() }))
             }

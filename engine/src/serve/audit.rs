@@ -1,5 +1,5 @@
-//! The check of everything that is stored: a line for each problem and for each ref that leads to
-//! one, then `ok` or how many there are. A bounded step at a time.
+//! The check of everything that is stored, or of the rows' sums alone: a line for each problem and
+//! for each ref that leads to one, then `ok` or how many there are. A bounded step at a time.
 
 use crate::error::Result;
 use crate::hash::Oid;
@@ -14,6 +14,10 @@ type Name = Vec<u8>;
 type Refs = IntoIter<(Name, Result<Target>)>;
 
 pub struct Audit {
+    /// Nothing but rows is looked at.
+    is_scrub: bool,
+    /// The last row whose sum was checked; none once all were.
+    rows: Option<Vec<u8>>,
     check: Check,
     problems: u64,
     /// Objects that are damaged, or refer to what is not there.
@@ -25,13 +29,32 @@ pub struct Audit {
 }
 
 impl Audit {
-    pub fn new() -> Audit {
-        let (check, suspects) = (Check::new(), Vec::new());
-        Audit { check, problems: 0, suspects, refs: None, walk: None }
+    /// Of rows alone, or of all that they say too.
+    pub fn new(is_scrub: bool) -> Audit {
+        let (rows, check, suspects) = (Some(Vec::new()), Check::new(), Vec::new());
+        Audit { is_scrub, rows, check, problems: 0, suspects, refs: None, walk: None }
     }
 
     /// True: all was looked at.
     pub fn step(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<bool> {
+        if let Some(after) = &mut self.rows {
+            let is_over = store.check_rows(after, &mut |key| {
+                self.problems += 1;
+                out.extend_from_slice(b"damaged row ");
+                for byte in key {
+                    show(out, *byte);
+                }
+                out.push(b'\n');
+            });
+            if is_over {
+                self.rows = None;
+            }
+            if is_over && self.is_scrub {
+                self.end(out);
+                return Ok(true);
+            }
+            return Ok(false);
+        }
         if let Some((name, mut walk)) = self.walk.take() {
             let is_over = walk.step(store);
             if matches!(is_over, Ok(false)) {
@@ -52,7 +75,8 @@ impl Audit {
             // So that packs are known that were pushed with these refs.
             store.reload()?;
             let Some(last) = found.last().map(|(name, _)| name.clone()) else {
-                self.end(store, out);
+                line(out, decimal(self.check.count, &mut [0; 20]), b" objects are whole");
+                self.end(out);
                 return Ok(true);
             };
             self.refs = Some((found.into_iter(), last));
@@ -112,18 +136,22 @@ impl Audit {
         Ok(false)
     }
 
-    fn end(&mut self, store: &Store, out: &mut Vec<u8>) {
-        for _ in 0..store.damaged_pages() {
-            self.problems += 1;
-            line(out, b"damaged row of a pack", b"");
-        }
-        let mut digits = [0; 20];
-        line(out, decimal(self.check.count, &mut digits), b" objects are whole");
+    fn end(&mut self, out: &mut Vec<u8>) {
         match self.problems {
             0 => line(out, b"ok", b""),
-            count => line(out, decimal(count, &mut digits), b" problems"),
+            count => line(out, decimal(count, &mut [0; 20]), b" problems"),
         }
     }
+}
+
+/// Appends a byte of a key: as it is, or percent-encoded.
+fn show(out: &mut Vec<u8>, byte: u8) {
+    if byte.is_ascii_graphic() {
+        out.push(byte);
+        return;
+    }
+    let digit = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
+    out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
 }
 
 fn line(out: &mut Vec<u8>, text: &[u8], more: &[u8]) {

@@ -1,13 +1,15 @@
 //! Reads everything that is stored and says what is wrong with it, a bounded step at a time.
 
 use super::stage::Source;
-use super::{Place, Store};
+use super::sum::unseal;
+use super::{Place, Store, keys};
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Oid};
-use crate::limits::{HELD_MAX, STEP_MAX};
+use crate::limits::{HELD_MAX, SCAN_MAX, STEP_MAX};
 use crate::object::{self, Kind};
 use crate::pack::entry::Form;
 use crate::pack::index::{Base, Record};
+use alloc::vec::Vec;
 
 /// What is wrong with an object.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,20 @@ impl Default for Check {
 }
 
 impl Store<'_> {
+    /// Reads the next rows behind the key `after`, which goes on to the last of them, and tells the
+    /// keys of those that are not as they were written. True: there are no more.
+    pub fn check_rows(&mut self, after: &mut Vec<u8>, report: &mut dyn FnMut(&[u8])) -> bool {
+        let rows = self.host.scan(b"", after, SCAN_MAX);
+        for row in &rows {
+            // Records of the log have no sum.
+            if !row.key.starts_with(keys::LOG) && unseal(&row.key, &row.value).is_err() {
+                report(&row.key);
+            }
+            after.clone_from(&row.key);
+        }
+        rows.is_empty()
+    }
+
     /// Checks one object; answers its size.
     fn check(&mut self, place: Place, oid: Oid, report: &mut dyn FnMut(Problem)) -> Result<usize> {
         let record = self.record(place)?;

@@ -118,11 +118,6 @@ impl Store<'_> {
         Ok(self.data_rows.keep(name, row))
     }
 
-    /// How many pages were read that are not as they were written.
-    pub fn damaged_pages(&self) -> usize {
-        self.damaged.len()
-    }
-
     /// A page to copy from without a look at what is in it: it must be as it was written. An object
     /// that is read has a sum of its own, so the other objects of a damaged page can still be had.
     pub(super) fn whole_page(&mut self, pack: u32, page: u32) -> Result<Rc<Vec<u8>>> {

@@ -24,7 +24,11 @@ fn stored() -> (Memory, [Oid; 2]) {
 }
 
 fn fsck(host: &Memory) -> String {
-    let answer = run(&mut host.clone(), request("GET", "/-/fsck", &[]), &[]);
+    check(host, "/-/fsck")
+}
+
+fn check(host: &Memory, path: &str) -> String {
+    let answer = run(&mut host.clone(), request("GET", path, &[]), &[]);
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -166,4 +170,40 @@ fn the_check_names_the_refs_that_lead_to_damage_and_no_other() {
     check(last, 20, &[SIDE]);
     check(last, host.rows[last].len() - 60, &[SIDE]);
     check(&format!("r/{MAIN}").into_bytes(), 3, &[]);
+}
+
+#[test]
+fn the_scrub_names_each_row_that_has_a_changed_bit_and_no_other() {
+    let (host, _) = stored();
+    assert!(check(&host, "/-/scrub").ends_with("\r\n\r\nok\n"));
+    for key in host.rows.keys().filter(|key| !key.starts_with(b"l/")) {
+        let size = host.rows[key].len();
+        for at in [0, size / 2, size - 1] {
+            let mut damaged = host.clone();
+            damaged.rows.get_mut(key).expect("it is there")[at] ^= 1 << (at % 8);
+            let found = check(&damaged, "/-/scrub");
+            let name = key.iter().map(|byte| match byte {
+                b'!'..=b'~' => char::from(*byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            });
+            let expect = match key.as_slice() {
+                // Without it there is no repository.
+                b"m" => "\r\n\r\nThe repository's stored data is damaged.\n".to_string(),
+                _ => format!("damaged row {}\n", name.collect::<String>()),
+            };
+            assert!(found.contains(&expect), "{} at {at}: {found}", key.escape_ascii());
+            assert_eq!(found.matches("damaged").count(), 1, "{found}");
+            assert!(!found.contains("\nok\n"), "{found}");
+        }
+    }
+}
+
+#[test]
+fn the_scrub_reads_each_row_once() {
+    let (mut host, _) = stored();
+    host.cost = engine::memory::Cost::default();
+    run(&mut host, request("GET", "/-/scrub", &[]), &[]);
+    // And the manifest, before it.
+    assert_eq!(host.cost.rows_read, host.rows.len() + 1);
+    assert_eq!(host.cost.rows_written, 0);
 }

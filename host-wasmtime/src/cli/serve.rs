@@ -6,6 +6,7 @@ use crate::gate::Gate;
 use crate::listen;
 use crate::registry;
 use crate::rules::{Rules, Terms};
+use crate::scrub::{self, Plan};
 use crate::server::Server;
 use crate::ssh;
 use crate::tokens::{self, Scope};
@@ -25,6 +26,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// A file passed the limit that the system sets (`ulimit -f`).
 const SIGXFSZ: i32 = 25;
 const SWEEP: Duration = Duration::from_secs(5);
+const WEEK: u64 = 7 * 24 * 3600;
 /// The repository that a first start makes, so that there is one to clone.
 const FIRST: &str = "demo/hello";
 
@@ -54,6 +56,13 @@ pub struct Serve {
     /// After how many seconds a client is cut that sends nothing, or takes nothing
     #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     stall: u64,
+    /// Read all that is stored again now and then, so many MiB a second, to find damage early; 0:
+    /// never
+    #[arg(long, default_value_t = 4, value_name = "MIB")]
+    scrub_mib_per_second: u64,
+    /// After how many seconds a repository is read again
+    #[arg(long, default_value_t = WEEK, value_name = "SECONDS")]
+    scrub_every: u64,
 }
 
 impl Serve {
@@ -108,6 +117,10 @@ impl Serve {
         }
         tokio::spawn(sweep(Arc::clone(&cell)));
         tokio::spawn(maintain(Arc::clone(&cell)));
+        if self.scrub_mib_per_second > 0 {
+            let rate = self.scrub_mib_per_second.saturating_mul(1 << 20);
+            tokio::spawn(scrub(Arc::clone(&cell), Plan { rate, every: self.scrub_every.max(1) }));
+        }
         let server = Arc::new(Server::new(cell, gate)?);
         let ssh = ssh.map(|ssh| tokio::spawn(ssh.serve(Arc::clone(&server))));
         serve(listener, Arc::clone(&server), stop()?).await?;
@@ -194,6 +207,19 @@ async fn maintain(cell: Arc<Cell>) {
         tokio::time::sleep(SWEEP).await;
         let cell = Arc::clone(&cell);
         let _ = tokio::task::spawn_blocking(move || upkeep::run(&cell)).await;
+    }
+}
+
+async fn scrub(cell: Arc<Cell>, plan: Plan) {
+    loop {
+        let cell = Arc::clone(&cell);
+        match tokio::task::spawn_blocking(move || scrub::next(&cell, plan)).await {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::error!("the scrub stopped: {error:#}"),
+            Err(error) => tracing::error!("the scrub died: {error}"),
+        }
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

@@ -4,7 +4,7 @@
 mod border;
 pub mod module;
 
-use crate::storage::Rows;
+use crate::storage::{Cost, Rows};
 use anyhow::{Context, Result, bail, ensure};
 use border::{Call, Guest, push};
 use rustix::time::{ClockId, clock_gettime};
@@ -195,6 +195,11 @@ impl Session {
     /// What was emitted since the last call.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.store.data_mut().output)
+    }
+
+    /// What it cost its store so far.
+    pub fn cost(&self) -> Cost {
+        self.store.data().rows.as_ref().map(|rows| rows.cost).unwrap_or_default()
     }
 
     /// Bytes of linear memory: it only grows, so at the end this is the peak.
