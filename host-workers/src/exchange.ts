@@ -7,8 +7,9 @@ import { type Head, read } from "./head";
 import { concat } from "./storage";
 
 // What the engine is fed at once.
-export const FEED_MAX = 64 << 10;
-// Pumps without a word for the client after which others have their turn.
+export const FEED_MAX = 128 << 10;
+// Pumps without a word for the client after which others have their turn. To wait for more of the
+// body gives them theirs, too.
 const TURN_MAX = 4;
 // What is read of a body that nobody needs any more, so that the client hears the answer.
 const DRAIN_MAX = 2 ** 30;
@@ -86,17 +87,18 @@ export class Exchange implements Holder {
 
   // The next bytes of the answer; `undefined`: there are no more.
   async next(): Promise<Bytes | undefined> {
-    for (let turn = 1; this.output.length === 0; turn += 1) {
+    for (let silent = 0; this.output.length === 0; ) {
       if (this.isDropped) throw new Error("cut off: it took nothing, and others waited");
       if (this.engine && this.progress === Progress.Done) return undefined;
-      await this.step();
-      if (turn % TURN_MAX === 0) await scheduler.wait(0);
+      silent = (await this.step()) ? 0 : silent + 1;
+      if (silent > 0 && silent % TURN_MAX === 0) await scheduler.wait(0);
     }
     if (this.isDirty) {
       await this.parts.sync();
       this.isDirty = false;
     }
-    const bytes = concat(this.output);
+    const [only] = this.output;
+    const bytes = only && this.output.length === 1 ? only : concat(this.output);
     this.output = [];
     this.tally.bytesOut += bytes.length;
     return bytes;
@@ -117,7 +119,8 @@ export class Exchange implements Holder {
     await this.reader?.drain(DRAIN_MAX);
   }
 
-  private async step(): Promise<void> {
+  // True: it has read of the body.
+  private async step(): Promise<boolean> {
     const isHungry = this.engine !== undefined && this.progress === Progress.Hungry;
     const bytes = isHungry ? await this.reader?.read(FEED_MAX) : undefined;
     this.tally.bytesIn += bytes?.length ?? 0;
@@ -130,6 +133,7 @@ export class Exchange implements Holder {
         this.tally.pumps += 1;
       }
     });
+    return bytes !== undefined;
   }
 
   private work(bytes: Uint8Array | undefined): Promise<Progress> {
