@@ -13,3 +13,5 @@ say "cargo test --package conformance"
 cargo test --package conformance
 host-workers/build/test.sh
 engine/build/conformance.sh
+# The rest of it on Workers is asked by hand: make conformance TARGET=workers
+TARGET=workers engine/build/conformance.sh crash

@@ -15,6 +15,32 @@ async function pushed(repository: string, size: number) {
   return packed;
 }
 
+// A push whose object is evicted when a part of it was sent, or some milliseconds after all of it: by
+// the number of the round. What the client was told.
+async function evictedPush(repository: string, body: Uint8Array, round: number): Promise<string> {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const failed = (error: unknown) => ({ text: String(error) });
+  const pushing = push(repository, readable).catch(failed);
+  const writer = writable.getWriter();
+  const evict = async () => {
+    await env.REPOSITORY.getByName(repository).evict().catch(() => undefined);
+  };
+  const size = 75_000;
+  for (let at = 0; at < body.length; at += size) {
+    if (round < 20 && at >= (round * body.length) / 20) {
+      await evict();
+      round = 40;
+    }
+    await writer.write(body.slice(at, at + size)).catch(() => undefined);
+  }
+  await writer.close().catch(() => undefined);
+  if (round < 40) {
+    await scheduler.wait((round - 20) * 5);
+    await evict();
+  }
+  return (await pushing).text;
+}
+
 describe("a repository", () => {
   it("takes a push and gives it back, evicted in between", async () => {
     const packed = await pushed("t/whole", 2_000_000);
@@ -43,6 +69,27 @@ describe("a repository", () => {
     expect(await textOf(await refs("t/evicted"))).toContain(packed.tip);
     const again = await push("t/evicted", next);
     expect(again.text).toContain("unpack ok");
+  });
+
+  it("is as it was or as it shall be when it is evicted at any moment of a push", async () => {
+    const outcomes = { old: 0, new: 0 };
+    for (let round = 0; round < 40; round += 1) {
+      const name = `t/moment-${round}`;
+      const old = await pushed(name, 1000);
+      const next = await pack(noise(1_500_000, round), "second");
+      const body = pushBody(old.tip, next);
+      const isTold = (await evictedPush(name, body, round)).includes("unpack ok");
+      const text = await textOf(await refs(name));
+      const isNew = text.includes(`${next.tip} refs/heads/main`);
+      expect(isNew || text.includes(`${old.tip} refs/heads/main`)).toBe(true);
+      if (isTold) expect(isNew, "told of a push that is lost").toBe(true);
+      outcomes[isNew ? "new" : "old"] += 1;
+      if (!isNew) expect((await push(name, body)).text).toContain("unpack ok");
+      const bytes = await bytesOf(await fetchPack(name, next.tip));
+      expect(bytes.length).toBeGreaterThan(1_500_000);
+    }
+    expect(outcomes.old).toBeGreaterThan(0);
+    expect(outcomes.new).toBeGreaterThan(0);
   });
 
   it("cuts a clone when it is evicted, and gives it again", async () => {
