@@ -71,6 +71,14 @@ fn draw(
     Ok(())
 }
 
+/// What stands between the marks called `name`.
+pub fn part(folder: &Path, name: &str) -> String {
+    let page = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
+    let rest = page.split_once(&begin).map_or("", |(_, rest)| rest);
+    rest.split_once(&end).map_or("", |(part, _)| part).to_string()
+}
+
 /// Puts `text` between the marks called `name`, which are added if there are none.
 pub fn replace(folder: &Path, name: &str, text: &str) -> Result<()> {
     let path = folder.join(FILE);

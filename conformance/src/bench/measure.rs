@@ -44,7 +44,7 @@ pub fn measure(server: &Server, path: &str, job: Job, with_cost: bool) -> Result
             }
             (1, begun.elapsed())
         }
-        Job::FirstByte(path, wants) => (1, first_byte(server, &path, &wants)?),
+        Job::FirstByte(path, wants) => (1, by_hand(server, &path, &wants)?),
     };
     std::thread::sleep(SETTLE);
     let cpu = server.cpu()?.saturating_sub(cpu);
@@ -75,8 +75,8 @@ fn divide(cost: Cost, count: u64) -> Cost {
     }
 }
 
-/// From a clone's request to the first byte of the pack.
-fn first_byte(server: &Server, path: &str, wants: &[String]) -> Result<Duration> {
+/// A clone by hand, read to its end: from the request to the first byte of the pack.
+pub fn by_hand(server: &Server, path: &str, wants: &[String]) -> Result<Duration> {
     let wants: String = wants.iter().map(|want| format!("0032want {want}\n")).collect();
     let body = format!(
         "0011command=fetch0016object-format=sha10001000fno-progress000dofs-delta\

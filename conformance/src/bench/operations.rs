@@ -57,8 +57,8 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { name: CROWD, is_for: light, make: crowd },
     Operation { name: NOTHING_NEW, is_for: any, make: nothing_new },
     Operation { name: LS_REMOTE, is_for: any, make: ls_remote },
-    Operation { name: SHALLOW, is_for: long, make: shallow },
-    Operation { name: BLOBLESS, is_for: with_objects, make: blobless },
+    Operation { name: SHALLOW, is_for: shallow_too, make: shallow },
+    Operation { name: BLOBLESS, is_for: not_vast, make: blobless },
     Operation { name: ONE_BRANCH, is_for: branched, make: one_branch },
     Operation { name: FETCH, is_for: long, make: fetch },
     Operation { name: SMALL_PUSH, is_for: with_objects, make: |stage| stage.small(FEW) },
@@ -86,6 +86,15 @@ fn small(shape: &Shape) -> bool {
 
 fn long(shape: &Shape) -> bool {
     shape.before.is_some()
+}
+
+fn shallow_too(shape: &Shape) -> bool {
+    long(shape) || shape.class == Class::Vast
+}
+
+/// A client of more would take minutes.
+fn not_vast(shape: &Shape) -> bool {
+    with_objects(shape) && shape.class != Class::Vast
 }
 
 fn branched(shape: &Shape) -> bool {
@@ -212,8 +221,11 @@ fn crowd(stage: &mut Stage) -> Result<Job> {
     Ok(Job::AtOnce((0..8).map(|at| stage.clone_words(&[], &at.to_string())).collect()))
 }
 
+/// Of a million objects it takes minutes, and this needs nothing of it.
 fn shallow(stage: &mut Stage) -> Result<Job> {
-    stage.upkeep()?;
+    if stage.shape.class != Class::Vast {
+        stage.upkeep()?;
+    }
     stage.clone(&["--depth=1"])
 }
 

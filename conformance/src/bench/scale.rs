@@ -32,13 +32,29 @@ pub fn write(counts: &Path, folder: &Path) -> Result<()> {
         std::fs::write(folder.join(&file), drawing)?;
         writeln!(page, "![{title}]({file})\n")?;
     }
-    let mut words = text.lines().map(|line| line.split('\t').collect::<Vec<_>>().join(" | "));
-    writeln!(page, "| {} |", words.next().context("a head")?)?;
-    page.push_str("|---|---:|---|---:|---:|---:|---:|\n");
-    for line in words {
-        writeln!(page, "| {line} |")?;
-    }
+    table(&text, "|---|---:|---|---:|---:|---:|---:|---:|", &mut page)?;
     replace(folder, "scale", &page)
+}
+
+/// The same for the bytes that pushes take in the store.
+pub fn write_storage(counts: &Path, folder: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(counts)?;
+    let columns = text.lines().next().context("a head")?.split('\t').count();
+    let mut page = String::new();
+    table(&text, &format!("|---|{}", "---:|".repeat(columns - 1)), &mut page)?;
+    replace(folder, "storage", &page)
+}
+
+/// Lines of words between tabs, the first of them the head, as a table.
+fn table(text: &str, rule: &str, page: &mut String) -> Result<()> {
+    for (at, line) in text.lines().enumerate() {
+        let words: Vec<&str> = line.split('\t').collect();
+        writeln!(page, "| {} |", words.join(" | "))?;
+        if at == 0 {
+            writeln!(page, "{rule}")?;
+        }
+    }
+    Ok(())
 }
 
 fn read(line: &str) -> Result<Point<'_>> {

@@ -1,6 +1,7 @@
 //! Which histories are measured: seeded ones, and any bare repository that is there. Kept for later
 //! runs, like the fixtures that they are made of.
 
+use super::vast;
 use crate::fixture::Fixtures;
 use crate::git::{git, run, run_with, text};
 use anyhow::{Context, Result};
@@ -14,6 +15,8 @@ pub const STEPS: usize = 105;
 pub const BRANCHES: usize = 100;
 /// A change of what is made here makes all anew.
 const GENERATOR: &str = include_str!("shapes.rs");
+/// The largest of all, made only when asked for.
+const VAST: &str = "a million objects";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -23,6 +26,8 @@ pub enum Class {
     History,
     /// Few objects, and refs.
     Refs,
+    /// A million objects.
+    Vast,
 }
 
 /// A history to be pushed and cloned.
@@ -52,14 +57,23 @@ const SEEDED: &[(&str, &str, Class, usize)] = &[
     ("10,000 refs", "refs-10000", Class::Refs, 10_000),
 ];
 
-/// The seeded shapes whose names hold `word`.
-pub fn seeded(fixtures: &Fixtures, target: &Path, word: &str) -> Result<Vec<Shape>> {
+/// The seeded shapes whose names hold `word`, with the largest one if that is asked for.
+pub fn seeded(
+    fixtures: &Fixtures,
+    target: &Path,
+    word: &str,
+    with_vast: bool,
+) -> Result<Vec<Shape>> {
     let chosen = SEEDED.iter().filter(|row| row.0.contains(word));
     let make = |(name, fixture, class, part): &(&str, &str, Class, usize)| {
         let from = fixtures.get(fixture)?;
         kept(name, *class, &from.served, "refs/heads/main", target, *part)
     };
-    chosen.map(make).collect()
+    let mut shapes = chosen.map(make).collect::<Result<Vec<_>>>()?;
+    if VAST.contains(word) && (with_vast || !word.is_empty()) {
+        shapes.push(kept(VAST, Class::Vast, Path::new(vast::GENERATOR), "", target, 0)?);
+    }
+    Ok(shapes)
 }
 
 /// The branch that a repository's `HEAD` names.
@@ -94,10 +108,14 @@ fn kept(
         if class == Class::History {
             past(&folder, &before)?;
         }
-        std::fs::write(place.join("complete"), "")?;
+        // To count the largest takes some time.
+        let commits = text(&folder, &["rev-list", "--count", "main"])?;
+        let objects = text(&folder, &["rev-list", "--objects", "--count", "main"])?;
+        std::fs::write(place.join("complete"), format!("{commits} {objects}"))?;
     }
-    let commits: usize = text(&folder, &["rev-list", "--count", "main"])?.parse()?;
-    let objects = text(&folder, &["rev-list", "--objects", "--count", "main"])?.parse()?;
+    let counts = std::fs::read_to_string(place.join("complete"))?;
+    let (commits, objects) = counts.split_once(' ').context("two counts")?;
+    let (commits, objects): (usize, usize) = (commits.parse()?, objects.parse()?);
     Ok(Shape {
         name: name.to_string(),
         class,
@@ -115,8 +133,13 @@ fn kept(
 }
 
 fn make(class: Class, folder: &Path, from: &Path, tip: &str, part: usize) -> Result<()> {
-    if class == Class::Refs {
-        return refs(folder, from, part);
+    match class {
+        Class::Refs => return refs(folder, from, part),
+        Class::Vast => {
+            vast::make(folder)?;
+            return steps(folder, STEPS);
+        }
+        _ => {}
     }
     run(git(folder, &["init", "--quiet", "--bare", "-b", "main"]))?;
     let place = from.to_str().context("UTF-8")?;

@@ -137,16 +137,19 @@ fn against(rows: &[Row]) -> String {
     );
     for budget in RATIOS {
         let own: Vec<&Row> = rows.iter().filter(|row| budget.is_for(row)).collect();
-        let each = |of: fn(&_) -> f64, max: Option<f64>| {
+        let each = |of: fn(&_) -> f64, max: Option<f64>, with_alone: bool| {
             let one = |row: &&Row| {
                 let ratio = row.ratio(Kind::Native, Kind::Git, of)?;
-                Some(format!("{}: {}", row.history, marked(Some(ratio), max)))
+                let is_over = max.is_some_and(|max| ratio > max);
+                let alone = alone(row).filter(|_| is_over && with_alone);
+                let alone = alone.map_or(String::new(), |alone| format!(" (alone {alone:.2})"));
+                Some(format!("{}: {}{alone}", row.history, marked(Some(ratio), max)))
             };
             let list: Vec<String> = own.iter().filter_map(one).collect();
             if list.is_empty() { "not measured".into() } else { list.join("; ") }
         };
-        let cpus = if budget.cpu.is_some() { each(cpu, budget.cpu) } else { String::new() };
-        let walls = each(wall, budget.wall);
+        let cpus = if budget.cpu.is_some() { each(cpu, budget.cpu, false) } else { String::new() };
+        let walls = each(wall, budget.wall, true);
         let (wall, cpu) = (number(budget.wall), number(budget.cpu));
         writeln!(text, "| {} | {wall} | {walls} | {cpu} | {cpus} |", budget.what)
             .expect("it takes all");
@@ -175,6 +178,13 @@ fn against(rows: &[Row]) -> String {
     writeln!(text, "\nThe largest linear memory of any request above: {memory} MiB, of 32.")
         .expect("it takes all");
     text
+}
+
+/// What git's client alone takes of git's wall time: ours without the engine's time.
+fn alone(row: &Row) -> Option<f64> {
+    let (own, git) = (row.median_of(Kind::Native, wall)?, row.median_of(Kind::Git, wall)?);
+    let engine = row.cost(Kind::Native)?.engine.as_secs_f64();
+    Some((own - engine).max(0.0) / git)
 }
 
 fn number(value: Option<f64>) -> String {

@@ -2,15 +2,18 @@
 //! host and, if asked for, workerd, in turn. Prints tables. By the environment: `REPO=path` adds
 //! that repository to the seeded ones, of which WORD chooses; `MINUTES` bounds the whole;
 //! `OUT=folder` keeps the tables in its `performance.md`, all samples as JSON, and plots.
-//! `bench scale COUNTS FOLDER`: shows there what the engine's test `scale` counted.
+//! `bench scale COUNTS STORAGE FOLDER`: shows there what the engine's tests `scale` and `storage`
+//! counted.
 
 use anyhow::{Context, Result, ensure};
 use conformance::bench::document;
+use conformance::bench::lines;
 use conformance::bench::nginx::{self, SERVE, serve};
 use conformance::bench::run::{Plan, run};
 use conformance::bench::scale;
 use conformance::bench::server::Server;
 use conformance::bench::shapes::{self, Shape};
+use conformance::bench::starts;
 use conformance::bench::tables;
 use conformance::fixture::Fixtures;
 use conformance::git::text;
@@ -23,6 +26,10 @@ const KINDS: [Kind; 3] = [Kind::Git, Kind::Native, Kind::Workers];
 /// Rounds with workers, unless fewer are asked for: they take longer than the others.
 const WORKERS_ROUNDS: usize = 2;
 const MINUTES: u64 = 60;
+/// The history that many clone at once.
+const CROWD: &str = "5,000 files";
+/// The word that asks for single lines alone, and no history.
+const LINES: &str = "lines";
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
@@ -31,9 +38,10 @@ fn main() -> Result<()> {
         return serve(&words.next().context("a folder")?);
     }
     if first == "scale" {
-        let (counts, folder) = (words.next(), words.next());
-        let (counts, folder) = (counts.context("counts")?, folder.context("a folder")?);
-        return scale::write(Path::new(&counts), Path::new(&folder));
+        let mut path = |what: &'static str| words.next().map(PathBuf::from).context(what);
+        let (counts, storage, folder) = (path("counts")?, path("storage")?, path("a folder")?);
+        scale::write(&counts, &folder)?;
+        return scale::write_storage(&storage, &folder);
     }
     let last = Kind::parse(&first)?;
     let rounds: usize = words.next().map_or(Ok(5), |word| word.parse()).context("rounds")?;
@@ -45,11 +53,21 @@ fn main() -> Result<()> {
     let out = std::env::var_os("OUT").filter(|out| !out.is_empty()).map(PathBuf::from);
     let scratch = scratch()?;
     let shapes = shapes(&word)?;
-    ensure!(!shapes.is_empty(), "no history is called {word}");
+    ensure!(!shapes.is_empty() || word == LINES, "no history is called {word}");
     let kinds = &KINDS[..if last == Kind::Workers { 3 } else { 2 }];
     let servers = kinds.iter().map(|kind| Server::start(*kind, &scratch));
     let servers = servers.collect::<Result<Vec<_>>>()?;
     let notes = notes(&servers)?;
+    if let Some(folder) = &out {
+        let target = target_folder().join("conformance");
+        let crowd = shapes::seeded(&Fixtures::new(&target)?, &target, CROWD, false)?;
+        let crowd = crowd.first().context("a history for a crowd")?;
+        lines::write(folder, &starts::measure(&servers[1], servers.get(2), crowd)?)?;
+    }
+    if word == LINES {
+        drop(servers);
+        return Ok(std::fs::remove_dir_all(&scratch)?);
+    }
     let rows = run(&plan, &servers, &shapes, &scratch, |rows| match &out {
         Some(folder) => document::write(folder, &notes, rows),
         None => Ok(()),
@@ -77,6 +95,10 @@ fn scratch() -> Result<PathBuf> {
     Ok(scratch.canonicalize()?)
 }
 
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|word| !word.is_empty())
+}
+
 fn number(name: &str, default: u64) -> Result<u64> {
     match std::env::var(name) {
         Ok(word) if !word.is_empty() => word.parse().with_context(|| format!("{name} is {word}")),
@@ -87,7 +109,7 @@ fn number(name: &str, default: u64) -> Result<u64> {
 fn shapes(word: &str) -> Result<Vec<Shape>> {
     eprintln!("making the histories, or finding them made");
     let target = target_folder().join("conformance");
-    let mut shapes = shapes::seeded(&Fixtures::new(&target)?, &target, word)?;
+    let mut shapes = shapes::seeded(&Fixtures::new(&target)?, &target, word, is_set("SCALE"))?;
     if let Some(path) = std::env::var_os("REPO").filter(|path| !path.is_empty()) {
         shapes.push(shapes::real(Path::new(&path), &target)?);
     }

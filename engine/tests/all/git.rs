@@ -74,6 +74,22 @@ impl Git {
         self.run(&arguments, input.as_bytes())
     }
 
+    /// Bytes of its files whose names end so; "": of all, objects' and others'.
+    pub fn bytes(&self, end: &str) -> u64 {
+        let (mut folders, mut bytes) = (vec![self.folder.join("objects")], 0);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                match path.metadata().expect("a file") {
+                    file if file.is_dir() => folders.push(path),
+                    file if path.to_string_lossy().ends_with(end) => bytes += file.len(),
+                    _ => {}
+                }
+            }
+        }
+        bytes
+    }
+
     /// The ids in a pack, sorted. The repository has the bases if it is thin.
     pub fn ids_in(&self, pack: &[u8]) -> Vec<String> {
         let name = self.run(&["index-pack", "--stdin", "--fix-thin"], pack);

@@ -18,6 +18,7 @@ mod rewrite;
 mod scale;
 mod server;
 mod signed;
+mod storage;
 mod store;
 mod stream;
 mod whole;

@@ -11,7 +11,7 @@ use engine::object::Kind;
 use std::fmt::Write;
 
 const MAIN: &str = "refs/heads/main";
-/// A push may hold no more than 300,000 objects.
+/// Objects of one push.
 const PART: usize = 100_000;
 
 /// The table, as it grows: what grows, how far it grew, and what an operation then costs.
@@ -19,7 +19,9 @@ struct Table(String);
 
 impl Table {
     fn new() -> Table {
-        Table("by\tsize\toperation\thost calls\trows read\trows written\tbytes read\n".into())
+        Table(
+            "by\tsize\toperation\thost calls\trows read\trows written\tbytes read\tscans\n".into(),
+        )
     }
 
     fn measure(
@@ -36,7 +38,8 @@ impl Table {
         let cost = host.cost;
         let calls = cost.gets + cost.scans + cost.commits + cost.emits;
         let (read, written, bytes) = (cost.rows_read, cost.rows_written, cost.bytes_read);
-        writeln!(self.0, "{by}\t{size}\t{operation}\t{calls}\t{read}\t{written}\t{bytes}")
+        let scans = cost.scans;
+        writeln!(self.0, "{by}\t{size}\t{operation}\t{calls}\t{read}\t{written}\t{bytes}\t{scans}")
             .expect("it takes all");
     }
 
