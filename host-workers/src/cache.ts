@@ -20,8 +20,12 @@ const OVERHEAD = 200;
 // What one object's rows held when they were last seen; the last used is the last here.
 export class Cache {
   private readonly rows = new Map<string, Warm>();
+  private isClosed = false;
 
-  constructor(private readonly shelf: Shelf) {}
+  constructor(
+    private readonly shelf: Shelf,
+    readonly owner: string,
+  ) {}
 
   get(key: string): Warm | undefined {
     const found = this.rows.get(key);
@@ -34,8 +38,9 @@ export class Cache {
 
   put(key: string, warm: Warm): void {
     this.drop(key);
-    if (warm.bytes.length > KEPT_MAX || !this.shelf.use(this)) return;
+    if (warm.bytes.length > KEPT_MAX || this.isClosed) return;
     this.rows.set(key, warm);
+    this.shelf.use(this);
     this.shelf.add(size(key, warm));
   }
 
@@ -50,6 +55,12 @@ export class Cache {
     for (const key of [...this.rows.keys()]) this.drop(key);
   }
 
+  // Its object has begun anew elsewhere.
+  close(): void {
+    this.clear();
+    this.isClosed = true;
+  }
+
   // Lets go of what was not used for longest; false: there is nothing left.
   shrink(): boolean {
     for (const key of this.rows.keys()) {
@@ -60,41 +71,35 @@ export class Cache {
   }
 }
 
-// The caches of an isolate; the object that was last used is the last here.
+// The caches of an isolate that hold something; the object that was last used is the last here.
 export class Shelf {
-  private readonly caches = new Map<Cache, string>();
+  private readonly caches = new Set<Cache>();
   bytes = 0;
 
   constructor(private readonly bytesMax: number) {}
 
   // An object begins: what was kept for the one before it under this name is gone.
   open(owner: string): Cache {
-    for (const [cache, of] of this.caches) if (of === owner) this.close(cache);
-    const cache = new Cache(this);
-    this.caches.set(cache, owner);
-    return cache;
+    for (const cache of this.caches) {
+      if (cache.owner !== owner) continue;
+      cache.close();
+      this.caches.delete(cache);
+    }
+    return new Cache(this, owner);
   }
 
-  // False: its object has begun anew elsewhere.
-  use(cache: Cache): boolean {
-    const owner = this.caches.get(cache);
-    if (owner === undefined) return false;
+  use(cache: Cache): void {
     this.caches.delete(cache);
-    this.caches.set(cache, owner);
-    return true;
+    this.caches.add(cache);
   }
 
   add(bytes: number): void {
     this.bytes += bytes;
-    for (const cache of this.caches.keys()) {
-      while (this.bytes > this.bytesMax && cache.shrink());
+    for (const cache of this.caches) {
       if (this.bytes <= this.bytesMax) return;
+      while (this.bytes > this.bytesMax && cache.shrink());
+      if (this.bytes > this.bytesMax) this.caches.delete(cache);
     }
-  }
-
-  private close(cache: Cache): void {
-    cache.clear();
-    this.caches.delete(cache);
   }
 }
 

@@ -2,6 +2,7 @@
 // credential.
 
 import type { Env } from "./env";
+import { Refused } from "./exchange";
 import { meter } from "./metrics";
 import { isName } from "./names";
 import { refusal } from "./refusal";
@@ -25,8 +26,12 @@ const ROUTES: Readonly<Record<string, Answer>> = {
     const repository = named(url.searchParams.get("repository"));
     return Response.json({ snapshots: env.BUCKET ? await list(env.BUCKET, repository) : [] });
   },
-  "POST /-/snapshots": async (env, ask) =>
-    Response.json({ snapshot: await stub(env, ask.repository).snapshot() }),
+  "POST /-/snapshots": async (env, ask) => {
+    if (!env.BUCKET) return refusal(409, "there is no R2 bucket bound");
+    const snapshot = await stub(env, ask.repository).snapshot();
+    if (snapshot === undefined) return refusal(404, "there is no such repository");
+    return Response.json({ snapshot });
+  },
   "POST /-/restore": async (env, { repository, snapshot }) => {
     const failed = await stub(env, repository).restore(String(snapshot), named(repository));
     if (failed !== undefined) return refusal(409, failed);
@@ -35,8 +40,9 @@ const ROUTES: Readonly<Record<string, Answer>> = {
   "POST /-/cool": async (env, { repository, days }) =>
     Response.json({ moved: await stub(env, repository).cool(Number(days ?? 0)) }),
   "POST /-/evict": async (env, { repository }) => {
-    await stub(env, repository).evict();
-    return Response.json({ evicted: repository });
+    // The call is cut off by what it does.
+    const ended = () => Response.json({ evicted: repository });
+    return await stub(env, repository).evict().then(ended, ended);
   },
   "GET /-/usage": async (env, _, url) =>
     Response.json(await stub(env, url.searchParams.get("repository")).usage()),
@@ -53,11 +59,24 @@ export async function house(request: Request, env: Env, path: string): Promise<R
     if (!(await tokens.isAdmin(env, token))) return refusal(403, "this is not the admin token");
   }
   try {
-    const ask: Json = request.method === "POST" ? await request.json() : {};
+    const ask: Json = request.method === "POST" ? await bodyOf(request) : {};
     return await answer(env, ask, new URL(request.url));
   } catch (error) {
-    return refusal(400, error instanceof Error ? error.message : String(error));
+    if (error instanceof Refused) return refusal(error.status, error.message);
+    console.error(`${request.method} ${path}:`, error);
+    const text = error instanceof Error ? error.message : String(error);
+    return refusal(503, `this failed, and may be asked again: ${text}`);
   }
+}
+
+async function bodyOf(request: Request): Promise<Json> {
+  try {
+    const ask: unknown = await request.json();
+    if (typeof ask === "object" && ask !== null) return ask as Json;
+  } catch {
+    // Told below.
+  }
+  throw new Refused(400, "the body is an object in JSON");
 }
 
 async function createToken(env: Env, ask: Json): Promise<Response> {
@@ -80,7 +99,7 @@ async function createToken(env: Env, ask: Json): Promise<Response> {
 
 function named(repository: unknown): string {
   if (typeof repository === "string" && isName(repository)) return repository;
-  throw new Error("a repository is named NAMESPACE/NAME");
+  throw new Refused(400, "a repository is named NAMESPACE/NAME");
 }
 
 function stub(env: Env, repository: unknown) {

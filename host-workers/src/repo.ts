@@ -95,9 +95,9 @@ export class Repository extends DurableObject<Env> {
     await this.upkeep.alarm();
   }
 
-  // Takes a snapshot into R2 and gives its name.
-  async snapshot(): Promise<string> {
-    return await this.upkeep.snapshot();
+  // Takes a snapshot into R2 and gives its name; `undefined`: there is no repository.
+  async snapshot(): Promise<string | undefined> {
+    return this.rows.isEmpty ? undefined : await this.upkeep.snapshot();
   }
 
   // Moves cold rows to R2, a bounded step; true if there may be more.

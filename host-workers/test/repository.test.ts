@@ -92,6 +92,20 @@ describe("a repository", () => {
     expect(outcomes.new).toBeGreaterThan(0);
   });
 
+  it("is ended by the operator, who hears so, and of what he asked wrongly", async () => {
+    await pushed("t/ended", 100);
+    const ask = async (path: string, body: string) => {
+      const answer = await SELF.fetch(`http://gitcell${path}`, { method: "POST", headers: ADMIN, body });
+      return `${answer.status} ${await textOf(answer)}`;
+    };
+    const named = (repository: string) => JSON.stringify({ repository });
+    expect(await ask("/-/evict", named("t/ended"))).toBe('200 {"evicted":"t/ended"}');
+    expect(await ask("/-/evict", named("ended"))).toContain("400 a repository is named");
+    expect(await ask("/-/evict", "[")).toContain("400 the body is");
+    expect(await ask("/-/snapshots", named("t/no-such"))).toContain("404 there is no such");
+    expect((await refs("t/ended")).status).toBe(200);
+  });
+
   it("cuts a clone when it is evicted, and gives it again", async () => {
     const packed = await pushed("t/cut", 2_500_000);
     const whole = await bytesOf(await fetchPack("t/cut", packed.tip));
