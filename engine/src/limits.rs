@@ -124,6 +124,15 @@ pub const PREFIXES_MAX: usize = 1_000;
 pub const MERGE_MAX: u64 = 4 << 20;
 /// Refs that one push moves.
 pub const COMMANDS_MAX: usize = 120_000;
+/// Bytes of their names.
+pub const NAMES_MAX: usize = 6 << 20;
+/// A push that moves more refs than this reads all that there are, instead of each by its name.
+pub const REFS_ASKED_MAX: usize = 20;
+/// A push that moves more refs is not asked whether it is a fast-forward.
+pub const FORWARDS_MAX: usize = 1_000;
+/// Beside so many commands a pack is taken in parts of so many objects: both need memory.
+pub const COMMANDS_MANY: usize = 2_000;
+pub const PART_SMALL: u32 = 30_000;
 /// Bytes of a repository's settings.
 pub const SETTINGS_MAX: usize = 64 << 10;
 /// Bytes of warnings about objects that a push is told.

@@ -9,7 +9,8 @@ use engine::memory::Memory;
 use engine::store::Store;
 use engine::store::import::Import;
 use engine::store::log::Record;
-use engine::store::push::{self, Update};
+use engine::store::push::{self, Push};
+use engine::store::updates::{Looked, Update, Updates};
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -85,10 +86,12 @@ fn ours(host: &mut Memory, input: &[u8], tip: Oid) -> Result<Ids> {
     let mut import = Import::new(&mut store, 0);
     import.feed(&mut store, input)?;
     while !import.step(&mut store)? {}
-    let name = b"refs/heads/new".to_vec();
-    let update = Update { name, old: None, new: Some(tip), forward: true };
+    let mut updates = Updates::new(store.format());
+    updates.push(&Update { name: b"refs/heads/new", old: None, new: Some(tip) })?;
+    let looked = Looked::new(&mut store, Some(&mut import), &updates)?;
+    let push = Push { updates: &updates, looked: &looked, is_done: &|_| true, is_forward: true };
     let record = Record { time: 1, caller: b"", options: &[], certificate: b"", nonce: b"" };
-    push::commit(&mut store, Some(&mut import), &[update], false, &record)?;
+    push::commit(&mut store, Some(&import), &push, &record)?;
     Ok(ids(&mut store))
 }
 

@@ -60,8 +60,7 @@ pub fn commands(data: &[u8]) {
         let hex = |oid: Option<engine::hash::Oid>| {
             oid.unwrap_or(engine::hash::Oid::zero(format)).to_hex().to_vec()
         };
-        let mut again =
-            [&hex(read.old), b" ".as_slice(), &hex(read.new), b" ", &read.name].concat();
+        let mut again = [&hex(read.old), b" ".as_slice(), &hex(read.new), b" ", read.name].concat();
         if let Some(list) = list {
             again.push(0);
             again.extend_from_slice(list);

@@ -1,13 +1,17 @@
 //! `git-receive-pack` (gitprotocol-pack, "Pushing Data To a Server"): commands, a pack, a report.
 //! Which refs may move is said in `refs_check`.
 
-use super::refs_check::{Checked, check};
+use super::refs_check::{Refusal, check};
 use super::{Lines, Progress, caps, certificate, write_error};
 use crate::error::{Blame, Error, Result};
-use crate::limits::{CERTIFICATE_MAX, COMMANDS_MAX, OPTIONS_MAX, STEPS_SILENT};
+use crate::hash::Format;
+use crate::limits::{
+    CERTIFICATE_MAX, CLAIMS_MAX, COMMANDS_MANY, OPTIONS_MAX, PART_SMALL, STEPS_SILENT,
+};
 use crate::store::import::Import;
 use crate::store::log::Record;
-use crate::store::push;
+use crate::store::push::{self, Push};
+use crate::store::updates::{Looked, Update, Updates};
 use crate::store::{Key, Store};
 use crate::wire::band::{Band, Frame, Writer};
 use crate::wire::certificate::{parts, values};
@@ -29,7 +33,7 @@ pub struct Caller {
 pub struct Receive {
     caller: Caller,
     lines: Lines,
-    commands: Vec<Command>,
+    commands: Updates,
     /// What was signed of all this; empty if nothing was.
     certificate: Vec<u8>,
     wishes: Wishes,
@@ -59,7 +63,7 @@ impl Receive {
         Receive {
             caller,
             lines: Lines::default(),
-            commands: Vec::new(),
+            commands: Updates::new(Format::Sha1),
             certificate: Vec::new(),
             wishes: Wishes::default(),
             options: Vec::new(),
@@ -135,7 +139,7 @@ impl Receive {
             }
             for line in parts(&text)?.1.split_inclusive(|byte| *byte == b'\n') {
                 let line = line.strip_suffix(b"\n").unwrap_or(line);
-                self.add_command(command(line, store.format())?.0)?;
+                self.add(store, command(line, store.format())?.0)?;
             }
             self.certificate = text;
         }
@@ -149,7 +153,7 @@ impl Receive {
     }
 
     fn end_lines(&mut self) {
-        let has_pack = self.commands.iter().any(|command| command.new.is_some());
+        let has_pack = (0..self.commands.len()).any(|at| self.commands.has_new(at));
         self.state = if has_pack { State::Pack(None) } else { State::Answer(None) };
     }
 
@@ -169,7 +173,15 @@ impl Receive {
         if let Some(list) = list.filter(|_| self.commands.is_empty()) {
             self.on_capabilities(store, list)?;
         }
-        self.add_command(command)
+        self.add(store, command)
+    }
+
+    fn add(&mut self, store: &Store, command: Command) -> Result<()> {
+        if self.commands.is_empty() {
+            self.commands = Updates::new(store.format());
+        }
+        let Command { old, new, name } = command;
+        self.commands.push(&Update { name, old, new })
     }
 
     fn on_capabilities(&mut self, store: &Store, list: &[u8]) -> Result<()> {
@@ -183,19 +195,14 @@ impl Receive {
         Ok(())
     }
 
-    fn add_command(&mut self, command: Command) -> Result<()> {
-        if self.commands.len() >= COMMANDS_MAX {
-            return Err(Error::TooLarge);
-        }
-        self.commands.push(command);
-        Ok(())
-    }
-
     /// A fault of the pack is told in the report, once all of it was sent.
     fn on_pack(&mut self, store: &mut Store, bytes: &[u8]) -> Result<()> {
         let State::Pack(import) = &mut self.state else { return Err(Error::BadRequest) };
-        let import =
-            import.get_or_insert_with(|| Box::new(Import::new(store, self.caller.size_max)));
+        let is_many = self.commands.len() > COMMANDS_MANY;
+        let import = import.get_or_insert_with(|| {
+            let import = Import::new(store, self.caller.size_max);
+            Box::new(if is_many { import.in_parts(PART_SMALL) } else { import })
+        });
         if let Err(error) = import.feed(store, bytes) {
             let reason = import.explain(blamed(error)?);
             self.state = State::Refused(reason);
@@ -281,21 +288,20 @@ impl Receive {
 
     /// The pack could not be taken: no ref moves.
     fn end_unpack(&mut self, reason: &[u8], out: &mut Vec<u8>) {
-        let refused = self.commands.iter().map(|_| Some(&b"unpacker error"[..])).collect();
-        self.report(reason, refused, out);
+        self.refuse(reason, &|_| b"unpacker error", out);
     }
 
     /// The pack refers to what neither it nor the store has.
     fn end_open(&mut self, import: &Import, out: &mut Vec<u8>) {
         let culprit = import.explain(Error::MissingObject);
         self.writer().message(out, Band::Progress, &[b"error: ", &culprit, b"\n"]);
-        let reason = |command: &Command| match command.new {
-            Some(_) if self.is_shallow => Some(&b"shallow update not allowed"[..]),
-            Some(_) => Some(&b"missing necessary objects"[..]),
-            None => Some(&b"not done: the push has missing objects"[..]),
+        let is_shallow = self.is_shallow;
+        let reason = |has_new: bool| match has_new {
+            true if is_shallow => &b"shallow update not allowed"[..],
+            true => b"missing necessary objects",
+            false => b"not done: the push has missing objects",
         };
-        let refused = self.commands.iter().map(reason).collect();
-        self.report(b"ok", refused, out);
+        self.refuse(b"ok", &reason, out);
     }
 
     fn answer(
@@ -311,60 +317,76 @@ impl Receive {
         let (head, _) = parts(&self.certificate).unwrap_or_default();
         let is_signed = !self.certificate.is_empty();
         if is_signed && !values(head, b"push-option").eq(self.options.iter().map(Vec::as_slice)) {
-            let reason = Some(&b"inconsistent push options"[..]);
-            self.report(b"ok", self.commands.iter().map(|_| reason).collect(), out);
+            self.refuse(b"ok", &|_| b"inconsistent push options", out);
             return Ok(());
         }
-        let Checked { mut refused, updates } = check(store, import.as_deref_mut(), &self.commands)?;
-        let is_stopped = self.wishes.atomic && refused.iter().any(Option::is_some);
-        if !is_stopped && !updates.is_empty() {
-            let (mut places, mut list) = (Vec::new(), Vec::new());
-            for (place, update) in updates {
-                places.push(place);
-                list.push(update);
+        let (mut refused, mut is_over) = (Vec::new(), false);
+        for _ in 0..CLAIMS_MAX {
+            if is_over {
+                break;
             }
-            let Caller { time, name, .. } = &self.caller;
-            let nonce = certificate::status(store, head, *time);
-            let (options, certificate) = (&self.options, &self.certificate);
-            let record = Record { time: *time, caller: name, options, certificate, nonce };
-            match push::commit(store, import.as_deref_mut(), &list, self.wishes.atomic, &record) {
-                Ok(late) => {
-                    for at in late {
-                        if let Some(slot) = places.get(at).and_then(|at| refused.get_mut(*at)) {
-                            *slot = Some(b"failed to update ref");
-                        }
-                    }
-                }
-                Err(error) => {
-                    let text = blamed(error)?.text().as_bytes();
-                    for at in places {
-                        if let Some(slot) = refused.get_mut(at) {
-                            *slot = Some(text);
-                        }
-                    }
-                }
-            }
+            (refused, is_over) = self.attempt(store, import.as_deref_mut())?;
         }
-        if self.wishes.atomic && refused.iter().any(Option::is_some) {
-            refused.iter_mut().for_each(|slot| _ = slot.get_or_insert(b"atomic push failure"));
+        let reason = if is_over { b"atomic push failure" } else { Error::Busy.text().as_bytes() };
+        if !is_over || self.wishes.atomic && refused.iter().any(Option::is_some) {
+            refused.iter_mut().for_each(|slot| _ = slot.get_or_insert(reason));
         }
-        self.report(b"ok", refused, out);
+        self.report(b"ok", &refused, out);
         Ok(())
     }
 
-    fn report(&mut self, unpack: &[u8], refused: Vec<Option<&[u8]>>, out: &mut Vec<u8>) {
+    /// Tries to do what may be done; answers for each command why it is refused, and false if
+    /// another push was first.
+    fn attempt(
+        &self,
+        store: &mut Store,
+        import: Option<&mut Import>,
+    ) -> Result<(Vec<Refusal>, bool)> {
+        let mut import = import;
+        let updates = &self.commands;
+        let looked = Looked::new(store, import.as_deref_mut(), updates)?;
+        let checked = check(store, import.as_deref_mut(), updates, &looked)?;
+        let is_done = &|at| checked.is_done(at);
+        let is_stopped = self.wishes.atomic && checked.has_refused();
+        if is_stopped || !(0..updates.len()).any(is_done) {
+            return Ok((checked.refused, true));
+        }
+        let Caller { time, name, .. } = &self.caller;
+        let (head, _) = parts(&self.certificate).unwrap_or_default();
+        let nonce = certificate::status(store, head, *time);
+        let (options, certificate) = (&self.options, &self.certificate);
+        let record = Record { time: *time, caller: name, options, certificate, nonce };
+        let push = Push { updates, looked: &looked, is_done, is_forward: checked.is_forward };
+        let outcome = push::commit(store, import.as_deref(), &push, &record);
+        let mut refused = checked.refused;
+        match outcome {
+            Ok(is_over) => Ok((refused, is_over)),
+            Err(error) => {
+                let text = blamed(error)?.text().as_bytes();
+                refused.iter_mut().for_each(|slot| _ = slot.get_or_insert(text));
+                Ok((refused, true))
+            }
+        }
+    }
+
+    fn report(&mut self, unpack: &[u8], refused: &[Refusal], out: &mut Vec<u8>) {
         let mut text = Vec::new();
-        let refs = self.commands.iter().zip(&refused);
-        report(
-            &mut text,
-            unpack,
-            refs.map(|(command, refusal)| (command.name.as_slice(), *refusal)),
-        );
+        let reasons = refused.iter().enumerate();
+        report(&mut text, unpack, reasons.map(|(at, reason)| (self.commands.name(at), *reason)));
         let mut writer = self.writer();
         if self.wishes.report {
             writer.data(out, &text);
         }
         writer.end(out);
+    }
+
+    /// Refuses each command for a reason.
+    fn refuse(&mut self, unpack: &[u8], reason: &dyn Fn(bool) -> &'static [u8], out: &mut Vec<u8>) {
+        let mut refused = Vec::new();
+        for at in 0..self.commands.len() {
+            refused.push(Some(reason(self.commands.has_new(at))));
+        }
+        self.report(unpack, &refused, out);
     }
 }
 

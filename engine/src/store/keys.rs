@@ -16,7 +16,8 @@ pub const REFS: &[u8] = b"r/";
 /// by, these packs' numbers; then for each page the commit, as index of its pack and position.
 pub const BITMAPS: &[u8] = b"b";
 
-/// `l/<number, 8 bytes><page, 4 bytes>` holds the record of a push, as text: see `log::write`.
+/// `l/<number, 8 bytes><page, 4 bytes>` holds the record of a push, as text: see `log::head`. Pages
+/// without the first are of a push that was not taken.
 pub const LOG: &[u8] = b"l/";
 
 pub fn log(number: u64, page: u32) -> Vec<u8> {

@@ -20,6 +20,7 @@ mod rows;
 pub mod settings;
 mod stage;
 mod sum;
+pub mod updates;
 
 pub use objects::Place;
 pub use refs::{Ref, Target};

@@ -1,193 +1,137 @@
 //! The end of a push: one commit, all or nothing.
 
 use super::import::Import;
-use super::keys;
 use super::log::{self, Record};
 use super::stage::Rows;
-use super::{Store, Target};
+use super::updates::{Looked, Updates};
+use super::{Store, keys};
 use crate::error::{Error, Result};
-use crate::hash::Oid;
-use crate::host::{Expect, Write};
-use crate::limits::{CLAIMS_MAX, PACKS_MAX, ROW_MAX};
+use crate::host::Write;
+use crate::limits::{PACKS_MAX, RING_OUTSIDE, ROW_MAX};
 use crate::sort;
 use alloc::vec::Vec;
 
-/// One ref as the client saw it and wants it; `None`: absent.
-#[derive(Clone)]
-pub struct Update {
-    pub name: Vec<u8>,
-    pub old: Option<Oid>,
-    pub new: Option<Oid>,
-    /// The old object stays reachable from refs: a fast-forward, or it was absent. False is always
-    /// safe, and makes clones slower until upkeep has run.
-    pub forward: bool,
+/// What is to be done of a push.
+pub struct Push<'a> {
+    pub updates: &'a Updates,
+    pub looked: &'a Looked,
+    /// Which of the updates, by place. What they update is as they say.
+    pub is_done: &'a dyn Fn(usize) -> bool,
+    /// All that these refs held stays reachable from refs. False is always safe, and makes clones
+    /// slower until upkeep has run.
+    pub is_forward: bool,
 }
 
-/// What one update changes.
-struct Change<'a> {
-    update: &'a Update,
-    key: Vec<u8>,
-    /// The row as it is, and as it shall be.
-    old: Option<Vec<u8>>,
-    new: Option<Vec<u8>>,
+impl Push<'_> {
+    fn places(&self) -> impl Iterator<Item = usize> {
+        (0..self.updates.len()).filter(|at| (self.is_done)(*at))
+    }
 }
 
 /// Makes the pack (if any) and these ref updates visible in one commit, with the log record.
-/// Answers which updates were not applied because the ref no longer was `old` (by index); with
-/// `atomic`, any of those means that nothing was changed. `HEAD` follows the first branch pushed
-/// into a repository without branches.
+/// False: nothing was changed, since another push was first; what was looked up is to be looked up
+/// again. `HEAD` follows the first branch pushed into a repository without branches.
 pub fn commit(
     store: &mut Store,
-    mut import: Option<&mut Import>,
-    updates: &[Update],
-    atomic: bool,
-    record: &Record,
-) -> Result<Vec<usize>> {
-    let mut targets = Vec::with_capacity(updates.len());
-    for update in updates {
-        targets.push(target(store, import.as_deref_mut(), update.new.as_ref())?);
-    }
-    let packs = store.manifest.numbers();
-    for _ in 0..CLAIMS_MAX {
-        look_again(store, &packs, import.as_deref(), updates)?;
-        let mut refused = Vec::new();
-        let mut changes = Vec::new();
-        for (at, (update, new)) in updates.iter().zip(&targets).enumerate() {
-            match change(store, update, new.as_ref())? {
-                Some(change) => changes.push(change),
-                None => refused.push(at),
-            }
-        }
-        if changes.is_empty() || (atomic && !refused.is_empty()) {
-            return Ok(refused);
-        }
-        if try_commit(store, import.as_deref(), &changes, record)? {
-            return Ok(refused);
-        }
-        store.reload()?;
-    }
-    Err(Error::Busy)
-}
-
-/// What the updates name, and what the pack leans on, may be gone with packs that are gone.
-fn look_again(
-    store: &mut Store,
-    packs: &[u32],
     import: Option<&Import>,
-    updates: &[Update],
-) -> Result<()> {
-    if let Some(import) = import {
-        return import.look_again(store);
-    }
-    if store.manifest.has_all(packs) {
-        return Ok(());
-    }
-    for oid in updates.iter().filter_map(|update| update.new.as_ref()) {
-        store.find(oid)?.ok_or(Error::MissingObject)?;
-    }
-    Ok(())
-}
-
-/// What a ref will hold.
-fn target(
-    store: &mut Store,
-    import: Option<&mut Import>,
-    new: Option<&Oid>,
-) -> Result<Option<Target>> {
-    let Some(oid) = new else { return Ok(None) };
-    let peeled = match import {
-        Some(import) => import.peel(store, oid)?,
-        None => store.peel(oid)?,
-    };
-    Ok(Some(Target::Direct { oid: *oid, peeled }))
-}
-
-/// `None`: the ref is no longer what the client saw.
-fn change<'a>(
-    store: &mut Store,
-    update: &'a Update,
-    new: Option<&Target>,
-) -> Result<Option<Change<'a>>> {
-    let key = keys::reference(&update.name);
-    let old = store.host.get(&key);
-    let is = match &old {
-        Some(row) => match Target::read(&key, row, store.format)? {
-            Target::Direct { oid, .. } => Some(oid),
-            Target::Symbolic(_) => return Ok(None),
-        },
-        None => None,
-    };
-    if is != update.old {
-        return Ok(None);
-    }
-    let new = new.map(|target| target.write(&key));
-    Ok(Some(Change { update, key, old, new }))
-}
-
-fn try_commit(
-    store: &mut Store,
-    import: Option<&Import>,
-    changes: &[Change],
+    push: &Push,
     record: &Record,
 ) -> Result<bool> {
-    let mut manifest = store.manifest.clone();
-    let mut pages = Rows::new();
-    let mut tips = Vec::new();
-    for change in changes {
-        if let Some(tip) = change.update.new {
-            tips.push(tip);
-        }
+    if let Some(import) = import {
+        import.look_again(store)?;
     }
-    sort::values(&mut tips);
+    // What was cached makes room for what is to be written.
+    store.index_rows.resize(RING_OUTSIDE);
+    store.data_rows.resize(RING_OUTSIDE);
+    let Some(logs) = log_rows(store, push, record)? else { return Ok(false) };
+    let mut manifest = store.manifest.clone();
+    let mut rows = Rows::new();
     if let Some(import) = import.filter(|import| import.counts().0 > 0) {
-        pages = import.list(store, &mut manifest)?;
+        rows = import.list(store, &mut manifest)?;
         if manifest.packs.len() > PACKS_MAX {
             return Err(Error::RepositoryFull);
         }
+        let mut tips = Vec::new();
+        for new in push.places().filter_map(|at| push.updates.get(at).new) {
+            if tips.last() != Some(&new) {
+                tips.push(new);
+            }
+        }
+        sort::values(&mut tips);
         if !import.is_tight(&tips) {
             manifest.loosen(record.time);
         }
     }
-    if !changes.iter().all(|change| change.update.forward) {
+    if !push.is_forward {
         manifest.loosen(record.time);
     }
-    let log = log::write(changes.iter().map(|change| change.update), record);
-    let mut logs = Vec::new();
-    for row in log.chunks(ROW_MAX) {
-        logs.push((keys::log(manifest.next_log, logs.len() as u32), row));
+    manifest.next_log = logs.number + 1;
+    rows.extend(logs.rows);
+    if let Some(branch) = followed(store, push) {
+        manifest.head = branch;
     }
-    manifest.next_log += 1;
-    if let Some(branch) = followed(store, changes) {
-        manifest.head = branch.to_vec();
+    let mut writes = Vec::with_capacity(push.updates.len() + rows.len() + 1);
+    for at in push.places() {
+        let row = push.looked.rows.get(at).map(Vec::as_slice).filter(|row| !row.is_empty());
+        writes.push(Write { key: push.updates.key(at), value: row });
     }
-
-    let mut expects: Vec<Expect> = Vec::new();
-    let mut writes: Vec<Write> = Vec::new();
-    for change in changes {
-        expects.push(Expect { key: &change.key, value: change.old.as_deref() });
-        writes.push(Write { key: &change.key, value: change.new.as_deref() });
-    }
-    for (key, row) in &logs {
-        writes.push(Write { key, value: Some(row) });
-    }
-    let is_done = store.commit_all(manifest, expects, writes, &pages);
-    if is_done {
-        store.forget_parts();
+    let is_done = store.commit_all(manifest, Vec::new(), writes, &rows);
+    match is_done {
+        true => store.forget_parts(),
+        false => store.reload()?,
     }
     Ok(is_done)
 }
 
+/// The record's rows that are to be written with the refs.
+struct Logs {
+    number: u64,
+    rows: Rows,
+}
+
+/// The record of a push. Of a long one all rows but the first and the last are written at once:
+/// without the first there is no record. `None`: another push was first.
+fn log_rows(store: &mut Store, push: &Push, record: &Record) -> Result<Option<Logs>> {
+    let (number, mut page, mut rows) = (store.manifest.next_log, 0, Rows::new());
+    let mut text = log::head(record);
+    for at in push.places() {
+        log::line(&mut text, &push.updates.get(at));
+        while text.len() > ROW_MAX {
+            let rest = text.split_off(ROW_MAX);
+            rows.push((keys::log(number, page), Some(core::mem::replace(&mut text, rest))));
+            page += 1;
+        }
+        if rows.len() > 1 {
+            if store.manifest.next_log == number {
+                // Nobody else writes under this number from now on.
+                let mut manifest = store.manifest.clone();
+                manifest.next_log += 1;
+                if !store.commit_manifest(manifest, &Rows::new()) {
+                    store.reload()?;
+                    return Ok(None);
+                }
+            }
+            store.write_rows(rows.get(1..).unwrap_or_default());
+            rows.truncate(1);
+        }
+    }
+    rows.push((keys::log(number, page), Some(text)));
+    Ok(Some(Logs { number, rows }))
+}
+
 /// The branch that `HEAD` follows: the first one pushed into a repository that has none.
-fn followed<'a>(store: &mut Store, changes: &'a [Change]) -> Option<&'a [u8]> {
-    let is_branch = |change: &&Change| {
-        change.update.name.starts_with(b"refs/heads/") && change.update.new.is_some()
-    };
-    let first = changes.iter().find(is_branch)?;
-    let is_named = changes.iter().any(|change| change.update.name == store.manifest.head);
-    if is_named || !changes.iter().all(|change| change.old.is_none()) {
-        return None;
+fn followed(store: &mut Store, push: &Push) -> Option<Vec<u8>> {
+    let mut first = None;
+    for at in push.places() {
+        let name = push.updates.name(at);
+        if push.looked.is_there(at) || name == store.manifest.head {
+            return None;
+        }
+        if first.is_none() && name.starts_with(b"refs/heads/") {
+            first = Some(name);
+        }
     }
     let prefix = keys::reference(b"refs/heads/");
-    let has_branches = !store.host.scan(&prefix, &prefix, 1).is_empty();
-    (!has_branches).then_some(&first.update.name)
+    let has_branches = first.is_some() && !store.host.scan(&prefix, &prefix, 1).is_empty();
+    first.filter(|_| !has_branches).map(<[u8]>::to_vec)
 }

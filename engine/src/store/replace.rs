@@ -3,10 +3,11 @@
 use super::Store;
 use super::import::Import;
 use super::keys;
+use super::settings::cut;
 use super::stage::Rows;
 use crate::error::Result;
 use crate::hash::Oid;
-use crate::limits::LOG_MAX;
+use crate::limits::{LOG_MAX, WANTS_MAX};
 use alloc::vec::Vec;
 
 /// The repository as it was when the new pack was begun.
@@ -37,20 +38,27 @@ impl Store<'_> {
             let (mut page, mut text) = (0, Vec::new());
             while let Some(row) = self.host.get(&keys::log(number, page)) {
                 text.extend_from_slice(&row);
-                page += 1;
-            }
-            let mut lines = text.split(|byte| *byte == b'\n');
-            let time = lines.next().and_then(|line| line.strip_prefix(b"time "));
-            if number_of(time.unwrap_or_default()) < since {
-                break;
-            }
-            let width = 2 * self.format.width();
-            for line in lines {
-                let digits = line.get(..width).unwrap_or_default();
-                match Oid::from_hex(self.format, digits) {
-                    Ok(oid) if !oid.is_zero() => olds.push(oid),
-                    _ => {}
+                let time = text.strip_prefix(b"time ").unwrap_or_default();
+                if page == 0 && number_of(cut(time, b'\n').0) < since {
+                    return Some(olds);
                 }
+                let (lines, rest) = match text.iter().rposition(|byte| *byte == b'\n') {
+                    Some(end) => text.split_at(end),
+                    None => (&[][..], text.as_slice()),
+                };
+                let width = 2 * self.format.width();
+                for line in lines.split(|byte| *byte == b'\n') {
+                    let digits = line.get(..width).unwrap_or_default();
+                    match Oid::from_hex(self.format, digits) {
+                        Ok(oid) if !oid.is_zero() => olds.push(oid),
+                        _ => {}
+                    }
+                }
+                if olds.len() > WANTS_MAX {
+                    return None;
+                }
+                text = rest.to_vec();
+                page += 1;
             }
         }
         Some(olds)

@@ -187,7 +187,8 @@ impl Store<'_> {
         self.commit_all(manifest, Vec::new(), Vec::new(), rows)
     }
 
-    /// The same where other rows too are to be as they were.
+    /// The same with more rows, and where others are to be as they were. Refs need not be named
+    /// there: every push changes the manifest.
     pub(super) fn commit_all(
         &mut self,
         manifest: Manifest,

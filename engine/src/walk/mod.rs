@@ -9,7 +9,7 @@ mod trees;
 
 pub use crate::store::export::Selection;
 pub use filter::Filter;
-pub use reach::{first_unreachable, is_ancestor, is_ready};
+pub use reach::{are_ancestors, first_unreachable, is_ready};
 pub use shallow::{Cut, Deepen};
 
 use crate::error::Result;

@@ -29,7 +29,7 @@ pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<boo
     let mut left = ANCESTORS_MAX;
     for oid in wants {
         if let Some((place, time)) = commit_at(store, oid)?
-            && !search(store, vec![(time, place)], &goals, oldest, &mut left)?
+            && !search(store, vec![(time, place)], &goals, 1, oldest, &mut left)?
         {
             return Ok(false);
         }
@@ -37,20 +37,27 @@ pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<boo
     Ok(true)
 }
 
-/// Whether one of `news` has `old` among its ancestors; false if that takes more than a bounded
-/// search.
-pub fn is_ancestor(store: &mut Store, old: &Oid, news: &[Oid]) -> Result<bool> {
-    if news.contains(old) {
+/// Whether `olds` are commits, and each of them is one of `news` or of their ancestors; false if
+/// that takes more than a bounded search.
+pub fn are_ancestors(store: &mut Store, olds: &[Oid], news: &[Oid]) -> Result<bool> {
+    let (mut goals, mut count, mut oldest) = (Bits::new(store), 0, u64::MAX);
+    for old in olds {
+        let Some(place) = store.find(old)? else { return Ok(false) };
+        if store.record(place)?.kind != Kind::Commit {
+            return Ok(false);
+        }
+        if !news.contains(old) && goals.add(place) {
+            (count, oldest) = (count + 1, oldest.min(store.commit(place)?.time));
+        }
+    }
+    if count == 0 {
         return Ok(true);
     }
-    let Some((goal, oldest)) = commit_at(store, old)? else { return Ok(false) };
-    let mut goals = Bits::new(store);
-    goals.add(goal);
     let mut from = Vec::new();
     for new in news {
         from.extend(commit_at(store, new)?.map(|(place, time)| (time, place)));
     }
-    search(store, from, &goals, oldest, &mut ANCESTORS_MAX.clone())
+    search(store, from, &goals, count, oldest, &mut ANCESTORS_MAX.clone())
 }
 
 /// The commit that an object is, or leads to as a tag, and its time.
@@ -63,21 +70,25 @@ fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
     Ok(Some((place, store.commit(place)?.time)))
 }
 
-/// Whether one of these commits leads to one of `goals`, none of which is older than `oldest`.
+/// Whether these commits lead to so many of `goals`, none of which is older than `oldest`.
 fn search(
     store: &mut Store,
     from: Vec<(u64, Place)>,
     goals: &Bits,
+    count: usize,
     oldest: u64,
     left: &mut usize,
 ) -> Result<bool> {
     let mut seen = Bits::new(store);
-    let (mut open, is_wanted) = (BinaryHeap::new(), false);
+    let (mut open, is_wanted, mut count) = (BinaryHeap::new(), false, count);
     for (time, place) in from {
-        open.push(Open { time, place, is_wanted });
+        if seen.add(place) {
+            open.push(Open { time, place, is_wanted });
+        }
     }
     while let Some(Open { time, place, .. }) = newest(&mut open) {
-        if goals.has(place) {
+        count -= usize::from(goals.has(place));
+        if count == 0 {
             return Ok(true);
         }
         if *left == 0 {

@@ -9,14 +9,14 @@ use alloc::vec::Vec;
 /// One command: `old new name`; zeros are `None`.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(Debug))]
-pub struct Command {
+pub struct Command<'a> {
     pub old: Option<Oid>,
     pub new: Option<Oid>,
-    pub name: Vec<u8>,
+    pub name: &'a [u8],
 }
 
 /// Reads a command line, and the capabilities behind its NUL.
-pub fn command(text: &[u8], format: Format) -> Result<(Command, Option<&[u8]>)> {
+pub fn command(text: &[u8], format: Format) -> Result<(Command<'_>, Option<&[u8]>)> {
     let (text, list) = match text.iter().position(|byte| *byte == 0) {
         Some(at) => (&text[..at], text.get(at + 1..)),
         None => (text, None),
@@ -31,7 +31,7 @@ pub fn command(text: &[u8], format: Format) -> Result<(Command, Option<&[u8]>)> 
         return Err(Error::BadRequest);
     }
     let name = text.get(2 * digits + 2..).filter(|name| !name.is_empty());
-    let name = name.ok_or(Error::BadRequest)?.to_vec();
+    let name = name.ok_or(Error::BadRequest)?;
     Ok((Command { old: id(0)?, new: id(digits + 1)?, name }, list))
 }
 
@@ -82,16 +82,16 @@ mod tests {
     #[test]
     fn a_command_is_two_ids_and_a_name() {
         let (zero, one) = ("0".repeat(40), "1".repeat(40));
-        let read = |text: &str| {
+        fn read(text: &str) -> Result<(Command<'_>, Option<Vec<u8>>)> {
             command(text.as_bytes(), Format::Sha1)
                 .map(|(command, list)| (command, list.map(<[u8]>::to_vec)))
-        };
+        }
         let id = Oid::from_hex(Format::Sha1, one.as_bytes()).ok();
-        let name = b"refs/heads/a b".to_vec();
+        let name = b"refs/heads/a b".as_slice();
         let expect = Command { old: None, new: id, name };
         assert_eq!(read(&format!("{zero} {one} refs/heads/a b")), Ok((expect.clone(), None)));
-        let with = read(&format!("{zero} {one} refs/heads/a b\0 atomic"));
-        assert_eq!(with, Ok((expect, Some(b" atomic".to_vec()))));
+        let with = format!("{zero} {one} refs/heads/a b\0 atomic");
+        assert_eq!(read(&with), Ok((expect, Some(b" atomic".to_vec()))));
         for bad in [
             "",
             "x",

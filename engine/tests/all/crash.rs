@@ -56,6 +56,12 @@ fn refs(host: &Memory) -> Vec<u8> {
     run(&mut host.clone(), request("POST", "/git-upload-pack", &headers), &[&ls_refs_body()])
 }
 
+/// Refs that the log says were moved.
+fn moved(host: &Memory) -> usize {
+    let log = run(&mut host.clone(), request("GET", "/-/log", &[]), &[]);
+    log.windows(6).filter(|text| text == b" refs/").count()
+}
+
 fn is_whole(host: &Memory) -> bool {
     run(&mut host.clone(), request("GET", "/-/fsck", &[]), &[]).ends_with(b"\nok\n")
 }
@@ -106,6 +112,7 @@ fn check(before: &Memory, deed: &Deed) -> usize {
             }
             let swept = later(&host);
             assert_eq!(refs(&swept), new, "{what}: later");
+            assert_eq!(moved(&swept), moved(&after), "{what}: the log");
             assert!(is_whole(&swept), "{what}: later");
             assert_eq!(pack_rows(&swept), rows, "{what}: rows that nobody needs");
             if calls % 7 == 0 && old != new {
@@ -199,6 +206,18 @@ fn an_atomic_push_dies_anywhere() {
         ("refs/tags/v1", None, Some(tips[0])),
     ];
     tally("atomic push", check(&host, &Deed::push(&changes, &objects)));
+}
+
+#[test]
+fn a_push_with_a_record_of_many_rows_dies_anywhere() {
+    let (host, tips) = pushed(2);
+    let long = "x".repeat(200);
+    let names: Vec<String> = (0..4_500)
+        .map(|at| format!("refs/heads/{at}/{long}/{long}/{long}")[..490].into())
+        .collect();
+    let changes: Vec<Change> = names.iter().map(|name| (&**name, None, Some(tips[0]))).collect();
+    let calls = check(&host, &Deed::push(&changes, &[]));
+    tally("push with a record of many rows", calls);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::client::{
 use engine::engine::Request;
 use engine::hash::{Format, Hasher, Oid};
 use engine::limits::{
-    COMMANDS_MAX, DEPTH_MAX, HAVES_MAX, LINES_MAX, MADE_MAX, OBJECTS_MAX, OPTIONS_MAX,
+    COMMANDS_MAX, DEPTH_MAX, HAVES_MAX, LINES_MAX, MADE_MAX, NAMES_MAX, OBJECTS_MAX, OPTIONS_MAX,
 };
 use engine::memory::Memory;
 use engine::object::Kind;
@@ -255,7 +255,17 @@ fn commands_and_options_have_a_limit() {
         answer
     };
     assert!(has(&deletions(COMMANDS_MAX + 1), "larger than this server reads"));
-    assert!(has(&deletions(10), "unpack ok"));
+    assert!(has(&deletions(COMMANDS_MAX), "unpack ok"));
+    let with_names = |count: usize| {
+        let (mut host, tip) = seeded();
+        let names: Vec<String> = (0..count).map(|at| format!("refs/heads/{at:0487}")).collect();
+        let changes: Vec<Change> = names.iter().map(|name| (&**name, None, Some(tip))).collect();
+        let answer = ask(&mut host, "receive-pack", &[&push_body(&changes, &pack(&[]))]);
+        serves(&mut host, tip);
+        answer
+    };
+    assert!(has(&with_names(NAMES_MAX / 500), "unpack ok"));
+    assert!(has(&with_names(NAMES_MAX / 500 + 1), "larger than this server reads"));
     let with_options = |size: usize| {
         let (mut host, tip) = seeded();
         let mut body = Vec::new();

@@ -1,13 +1,12 @@
 //! Packs that are taken in parts, judged by git.
 
 use crate::git::{Git, history};
-use crate::store::{RECORD, check, fetch, ids_of, import_in_parts, new_store, oid, push};
+use crate::store::{check, commit, fetch, ids_of, import_in_parts, new_store, push};
 use engine::error::{Error, Result};
 use engine::gc::Upkeep;
 use engine::limits::{GRACE_SECONDS, STAGED_SECONDS};
 use engine::memory::Memory;
 use engine::store::Store;
-use engine::store::push::{self as commits, Update};
 
 fn source(commits: usize) -> Git {
     let git = Git::new("parts");
@@ -24,12 +23,8 @@ fn push_in_parts(
 ) -> Result<()> {
     let mut store = Store::open(host)?.expect("a repository");
     let mut import = import_in_parts(&mut store, pack, 1000, objects)?;
-    let name = b"refs/heads/main".to_vec();
-    let [old, new] = main.map(|id| id.map(oid));
-    let update = Update { name, old, new, forward: true };
-    let refused = commits::commit(&mut store, Some(&mut import), &[update], true, &RECORD)?;
-    assert!(refused.is_empty());
-    Ok(())
+    let refs = [("refs/heads/main", main[0], main[1])];
+    commit(&mut store, Some(&mut import), &refs, true)
 }
 
 fn upkeep(host: &mut Memory, time: u64) {

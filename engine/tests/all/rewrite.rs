@@ -1,17 +1,12 @@
 //! What nothing reaches is dropped after a while, and nothing else ever.
 
 use crate::git::{Git, history};
-use crate::store::{answer, check, ids_of, import, new_store, oid, push};
+use crate::store::{answer, check, commit, ids_of, import, new_store, oid, push};
 use engine::error::Error;
 use engine::gc::Upkeep;
 use engine::memory::Memory;
 use engine::store::Store;
-use engine::store::log::Record;
-use engine::store::push::{self, Update};
 use engine::walk::Ask;
-
-const RECORD: Record =
-    Record { time: 1, caller: b"me", options: &[], certificate: b"", nonce: b"" };
 
 /// Upkeep at a time, which drops what was left so many seconds before.
 fn upkeep(host: &mut Memory, time: u64, age: u64) {
@@ -34,15 +29,9 @@ fn rewound(git: &Git) -> (Memory, String, String) {
         [("refs/heads/main", Some(&*first), Some(&*main)), ("refs/heads/side", None, Some(&side))];
     push(&mut host, &pack, &refs).expect("a push");
     let mut store = Store::open(&mut host).expect("readable").expect("a repository");
-    let update = |name: &str, old: &str, new: Option<&str>| Update {
-        name: name.into(),
-        old: Some(oid(old)),
-        new: new.map(oid),
-        forward: false,
-    };
-    let updates =
-        [update("refs/heads/main", &main, Some(&old)), update("refs/heads/side", &side, None)];
-    assert!(push::commit(&mut store, None, &updates, true, &RECORD).expect("a push").is_empty());
+    let refs =
+        [("refs/heads/main", Some(&*main), Some(&*old)), ("refs/heads/side", Some(&side), None)];
+    commit(&mut store, None, &refs, false).expect("a push");
     (host, old, main)
 }
 
@@ -119,9 +108,8 @@ fn a_push_that_leans_on_what_is_dropped_meanwhile_is_refused() {
     drop(store);
     upkeep(&mut host, 5000, 1000);
     let mut store = Store::open(&mut host).expect("readable").expect("a repository");
-    let name = b"refs/heads/main".to_vec();
-    let update = Update { name, old: Some(oid(&old)), new: Some(oid(&new)), forward: true };
-    let done = push::commit(&mut store, Some(&mut begun), &[update], false, &RECORD);
+    let refs = [("refs/heads/main", Some(&*old), Some(&*new))];
+    let done = commit(&mut store, Some(&mut begun), &refs, true);
     assert_eq!(done, Err(Error::MissingObject));
     drop(store);
     assert!(push(&mut host, &pack, &[("refs/heads/main", Some(&old), Some(&new))]).is_err());

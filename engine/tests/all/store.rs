@@ -11,7 +11,8 @@ use engine::store::check::{Check, Problem};
 use engine::store::export::{Export, Options};
 use engine::store::import::Import;
 use engine::store::log::Record;
-use engine::store::push::{self, Update};
+use engine::store::push::{self, Push};
+use engine::store::updates::{Looked, Update, Updates};
 use engine::walk::{Ask, Filter, Walk};
 
 pub const RECORD: Record =
@@ -56,15 +57,24 @@ pub fn push(
 ) -> Result<()> {
     let mut store = Store::open(host)?.expect("a repository");
     let mut import = import(&mut store, pack, 1000)?;
-    let update = |(name, old, new): &(&str, Option<&str>, Option<&str>)| Update {
-        name: name.as_bytes().to_vec(),
-        old: old.map(oid),
-        new: new.map(oid),
-        forward: true,
-    };
-    let updates: Vec<Update> = refs.iter().map(update).collect();
-    let refused = push::commit(&mut store, Some(&mut import), &updates, true, &RECORD)?;
-    assert!(refused.is_empty(), "{refused:?}");
+    commit(&mut store, Some(&mut import), refs, true)
+}
+
+/// Moves refs with or without a pack: name, old, new.
+pub fn commit(
+    store: &mut Store,
+    import: Option<&mut Import>,
+    refs: &[(&str, Option<&str>, Option<&str>)],
+    is_forward: bool,
+) -> Result<()> {
+    let (mut import, mut updates) = (import, Updates::new(store.format()));
+    for (name, old, new) in refs {
+        let [old, new] = [old, new].map(|id| id.map(oid));
+        updates.push(&Update { name: name.as_bytes(), old, new })?;
+    }
+    let looked = Looked::new(store, import.as_deref_mut(), &updates)?;
+    let push = Push { updates: &updates, looked: &looked, is_done: &|_| true, is_forward };
+    assert!(push::commit(store, import.as_deref(), &push, &RECORD)?, "nobody was first");
     Ok(())
 }
 
@@ -105,9 +115,8 @@ fn a_pack_is_stored_as_it_came_and_given_back_so() {
             let mut host = new_store();
             let mut store = Store::open(&mut host).expect("readable").expect("a repository");
             let mut import = import(&mut store, &pack, chunk).expect("a good pack");
-            let name = b"refs/heads/main".to_vec();
-            let update = Update { name, old: None, new: Some(oid(&main)), forward: true };
-            push::commit(&mut store, Some(&mut import), &[update], false, &RECORD).expect("a push");
+            let refs = [("refs/heads/main", None, Some(&*main))];
+            commit(&mut store, Some(&mut import), &refs, true).expect("a push");
             assert!(store.is_tight());
             assert_eq!(fetch(&mut host, &[&main], &[], false), pack, "{options:?} by {chunk}");
         }
