@@ -123,6 +123,15 @@ impl Cell {
     /// Creates a repository. It becomes known once its engine has made it; of two at once, one
     /// wins.
     pub fn create(&self, name: &Name, format: &str, branch: &str) -> Result<String> {
+        self.make(name, format, branch, false)
+    }
+
+    /// The same for an import, which says when it is whole.
+    pub fn create_for_import(&self, name: &Name, format: &str, branch: &str) -> Result<String> {
+        self.make(name, format, branch, true)
+    }
+
+    fn make(&self, name: &Name, format: &str, branch: &str, importing: bool) -> Result<String> {
         registry::check_free(&self.registry(), name)?;
         // Never a path that was used before: who still has an old file open harms no new one.
         let file = format!("{}/{}~{}.db", name.namespace, name.name, tokens::random::<6>()?);
@@ -137,7 +146,7 @@ impl Cell {
         let query = format!("object-format={}&default-branch={}", encode(format), encode(branch));
         let made = self.ask(&file, "POST", "/-/create", &query).and_then(|text| {
             drop(text);
-            registry::insert(&mut self.registry(), name, &file, now())
+            registry::insert(&mut self.registry(), name, &file, now(), importing)
         });
         if let Err(error) = made {
             self.erase(&file);

@@ -43,6 +43,8 @@ const ADDED: &[(&str, &str)] = &[
     ("keys", "rules TEXT NOT NULL DEFAULT ''"),
     // When all of its rows were read last.
     ("repositories", "scrubbed INTEGER"),
+    // An import has begun to fill it.
+    ("repositories", "importing INTEGER NOT NULL DEFAULT 0"),
 ];
 
 /// Opens the data folder's own database, which is made if there is none.
@@ -104,16 +106,37 @@ pub fn check_free(connection: &Connection, name: &Name) -> Result<()> {
     }
 }
 
-/// Makes a repository known. Fails if the name is no longer free.
-pub fn insert(connection: &mut Connection, name: &Name, file: &str, time: u64) -> Result<()> {
+/// Makes a repository known. Fails if the name is no longer free. `importing`: it is not to be
+/// taken for whole before `set_imported`.
+pub fn insert(
+    connection: &mut Connection,
+    name: &Name,
+    file: &str,
+    time: u64,
+    importing: bool,
+) -> Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     check_free(&transaction, name)?;
     transaction.execute(
-        "INSERT INTO repositories (namespace, name, file, created) VALUES (?1, ?2, ?3, ?4)",
-        (&name.namespace, &name.name, file, time),
+        "INSERT INTO repositories (namespace, name, file, created, importing) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        (&name.namespace, &name.name, file, time, importing),
     )?;
     Ok(transaction.commit()?)
+}
+
+/// Whether an import has begun to fill the repository in this file, and has not ended.
+pub fn is_importing(connection: &Connection, file: &str) -> Result<bool> {
+    let sql = "SELECT importing FROM repositories WHERE file = ?";
+    let found: Option<bool> = connection.query_row(sql, [file], |row| row.get(0)).optional()?;
+    Ok(found == Some(true))
+}
+
+/// All of what was imported is in the repository in this file.
+pub fn set_imported(connection: &Connection, file: &str) -> Result<()> {
+    connection.execute("UPDATE repositories SET importing = 0 WHERE file = ?", [file])?;
+    Ok(())
 }
 
 /// Forgets a repository and gives the file that is no longer needed.
@@ -162,9 +185,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut registry = open(folder.path()).expect("open");
         let name = |text: &str| text.parse::<Name>().expect("a name");
-        insert(&mut registry, &name("Alice/demo"), "1", 0).expect("insert");
+        insert(&mut registry, &name("Alice/demo"), "1", 0, false).expect("insert");
         let mut check = |text: &str, expect: bool| {
-            let done = insert(&mut registry, &name(text), text, 0);
+            let done = insert(&mut registry, &name(text), text, 0, false);
             assert_eq!(done.is_ok(), expect, "{text}: {done:?}");
         };
         check("Alice/demo", false);
@@ -183,7 +206,7 @@ mod tests {
         let mut registry = open(folder.path()).expect("open");
         for (name, time) in [("a/one", 5), ("a/two", 3)] {
             let name = name.parse::<Name>().expect("a name");
-            insert(&mut registry, &name, &name.name, time).expect("insert");
+            insert(&mut registry, &name, &name.name, time, false).expect("insert");
         }
         let check = |before: u64, expect: Option<&str>| {
             let found = stale(&registry, before).expect("stale");

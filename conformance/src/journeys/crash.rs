@@ -3,10 +3,10 @@
 use super::Trip;
 use crate::fixture::{Fixture, Seed};
 use crate::git::{git, run, start, text};
-use crate::target::{Kind, Target};
+use crate::target::{Kind, Target, binary};
 use anyhow::{Context, Result, bail, ensure};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Deaths in one run; `CRASHES` names another number.
@@ -24,8 +24,7 @@ pub fn crash(trip: &Trip<'_>) -> Result<Option<String>> {
     let target = Target::start(trip.target.kind, trip.folder)?;
     let fixture = trip.fixtures.get("files-5000")?;
     let own = Trip { target: &target, ..*trip };
-    let rounds = std::env::var("CRASHES").map_or(Ok(ROUNDS), |count| count.parse());
-    let rounds = rounds.context("CRASHES is a number")?;
+    let rounds = rounds()?;
     let (mut seed, mut outcomes) = (Seed(1), [0, 0]);
     let path = target.create("measured", "refs/heads/main")?;
     let started = Instant::now();
@@ -68,6 +67,70 @@ fn crash_at(trip: &Trip<'_>, fixture: &Fixture, path: &str, moment: Duration) ->
     Ok(is_new)
 }
 
+/// An import dies at a random moment: done again, it has brought all refs, and everything is whole.
+pub fn import(trip: &Trip<'_>) -> Result<Option<String>> {
+    if trip.target.kind != Kind::Native {
+        return Ok(None);
+    }
+    let fixture = trip.fixtures.get("files-5000")?;
+    let rounds = rounds()?.div_ceil(3);
+    let (mut seed, mut killed) = (Seed(3), 0);
+    let gitcell = |words: &[&str]| -> Result<Command> {
+        let mut command = Command::new(binary()?);
+        command.current_dir(trip.folder).args(words).args(["--data", "data"]);
+        Ok(command)
+    };
+    let source = fixture.served.to_str().context("a path in UTF-8")?;
+    let started = Instant::now();
+    run(gitcell(&["import", source, "all/measured"])?)?;
+    let whole = started.elapsed();
+    for round in 0..rounds {
+        let name = format!("all/import-{round}");
+        let part = seed.below(800) as u32;
+        // git, which it starts, dies with it.
+        let mut import = gitcell(&["import", source, &name])?;
+        import.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut import = import.spawn()?;
+        std::thread::sleep(whole * part / 1000);
+        kill_group(&import)?;
+        let is_over = import.wait()?.success();
+        if !is_over {
+            killed += 1;
+            // It may have died after its last deed.
+            let again = run(gitcell(&["import", source, &name])?);
+            let is_there = |error: &anyhow::Error| format!("{error:#}").contains("exists already");
+            if let Some(error) = again.err().filter(|error| !is_there(error)) {
+                return Err(error.context(format!("round {round}, killed at {part}/1000")));
+            }
+        }
+        run(gitcell(&["fsck", &name])?)?;
+        let (bundle, clone) = (format!("bundle-{round}"), format!("clone-{round}"));
+        run(gitcell(&["export", &name, &bundle])?)?;
+        run(git(trip.folder, &["clone", "--quiet", "--mirror", &bundle, &clone]))?;
+        let clone = trip.path(&clone);
+        super::same_refs(&fixture.served, &clone)
+            .with_context(|| format!("round {round}, killed at {part}/1000"))?;
+        std::fs::remove_dir_all(clone)?;
+        // Only what an import began may be filled by another.
+        ensure!(run(gitcell(&["import", source, &name])?).is_err(), "imported over another");
+    }
+    ensure!(killed > 0, "no import was interrupted");
+    println!("{rounds} imports, {killed} of them killed: all are whole");
+    Ok(None)
+}
+
+fn rounds() -> Result<usize> {
+    let rounds = std::env::var("CRASHES").map_or(Ok(ROUNDS), |count| count.parse());
+    rounds.context("CRASHES is a number")
+}
+
+/// Ends a process and all that it started, if they are not over already.
+fn kill_group(leader: &Child) -> Result<()> {
+    let group = format!("-{}", leader.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status()?;
+    Ok(())
+}
+
 /// The client dies in the middle: the refs stay, and the next push succeeds.
 pub fn cut_client(trip: &Trip<'_>) -> Result<Option<String>> {
     let fixture = trip.fixtures.get("files-5000")?;
@@ -78,10 +141,7 @@ pub fn cut_client(trip: &Trip<'_>) -> Result<Option<String>> {
         // The helper that holds the connection dies with it.
         let mut push = start(push.process_group(0)).context("push")?;
         std::thread::sleep(Duration::from_millis(20 + seed.below(300) as u64));
-        let group = format!("-{}", push.id());
-        // It may be over already.
-        let _ =
-            Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status()?;
+        kill_group(&push)?;
         push.wait()?;
         let listed = text(&fixture.served, &["ls-remote", &url])?;
         let new = fixture.oid("main")?;

@@ -43,6 +43,7 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/carry/big-file", run: |trip| carry::carry(trip, "big-file") },
     Journey { name: "journey/crash", run: crash::crash },
     Journey { name: "journey/many-refs", run: refs::many },
+    Journey { name: "journey/crash-of-import", run: crash::import },
     Journey { name: "journey/sizes", run: sizes::sizes },
     Journey { name: "journey/sizes-at-once", run: sizes::at_once },
     Journey { name: "journey/carry/files-5000", run: |trip| carry::carry(trip, "files-5000") },

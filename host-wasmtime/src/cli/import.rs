@@ -1,10 +1,12 @@
 //! `gitcell import`: the user's `git` reads the other repository and pushes it to a server of this
 //! process's own, on loopback, for as long as it takes. So the host needs to know nothing of Git.
+//! An import that was killed is taken up again by the next one of the same name.
 
 use super::{Common, progress, serve};
 use crate::cell::{Cell, Limits, now};
 use crate::gate::Gate;
 use crate::names::{Bound, Name};
+use crate::registry;
 use crate::rules::{Rules, Terms};
 use crate::server::Server;
 use crate::tokens::{self, Scope};
@@ -31,7 +33,7 @@ pub struct Import {
 impl Import {
     pub fn run(self, common: &Common) -> Result<()> {
         let cell = Cell::open(&common.data, common.engine.as_deref(), Limits::default())?;
-        crate::registry::check_free(&cell.registry(), &self.name)?;
+        let begun = self.begun(&cell)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         // An interrupt reaches git, too: that ends, and what was begun is then cleared away here.
         let mut interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
@@ -44,15 +46,38 @@ impl Import {
         let format = ask(&mirror, &["rev-parse", "--show-object-format"])?;
         let head = ask(&mirror, &["symbolic-ref", "--short", "HEAD"]).ok();
         let refs = ask(&mirror, &["for-each-ref", "--format=%(refname)"])?;
-        cell.create(&self.name, &format, head.as_deref().unwrap_or("main"))?;
+        let is_new = begun.is_none();
+        let file = match begun {
+            Some(file) => file,
+            None => {
+                let branch = head.as_deref().unwrap_or("main");
+                cell.create_for_import(&self.name, &format, branch)?
+            }
+        };
         let cell = Arc::new(cell);
         let source = Source { path: mirror, head };
         if let Err(error) = self.fill(&runtime, &cell, source, refs.is_empty()) {
+            // What another import began may be that one's still.
+            ensure!(is_new, "{} is not whole yet: {error:#}", self.name);
             let _ = cell.delete(&self.name);
             return Err(error.context("nothing was imported"));
         }
+        registry::set_imported(&cell.registry(), &file)?;
         println!("imported {} refs into {}", refs.lines().count(), self.name);
         Ok(())
+    }
+
+    /// The file that an import of this name began to fill and did not end with.
+    fn begun(&self, cell: &Cell) -> Result<Option<String>> {
+        let file = cell.find(&self.name)?;
+        let registry = cell.registry();
+        if let Some(file) = file
+            && registry::is_importing(&registry, &file)?
+        {
+            return Ok(Some(file));
+        }
+        registry::check_free(&registry, &self.name)?;
+        Ok(None)
     }
 
     /// A bare repository with all that is to be imported: the source itself, if it is at hand.
@@ -115,7 +140,8 @@ struct Source {
 impl Source {
     /// Pushes every ref. A history with too many objects for one push goes in parts.
     fn push_all(&self, target: &Target) -> Result<()> {
-        const ALL: &str = "refs/*:refs/*";
+        // Forced: an import that died may have brought what is no longer there.
+        const ALL: &str = "+refs/*:refs/*";
         let Err(error) = self.push(target, ALL) else {
             return Ok(());
         };
@@ -140,7 +166,7 @@ impl Source {
     fn push(&self, target: &Target, what: &str) -> Result<()> {
         let mut git = Command::new("git");
         git.arg("-C").arg(&self.path);
-        git.args(["push", "--progress", "--no-verify", &target.url, what]);
+        git.args(["push", "--progress", "--no-verify", "--prune", &target.url, what]);
         git.env("GIT_CONFIG_COUNT", "2")
             .env("GIT_CONFIG_KEY_0", "http.extraHeader")
             .env("GIT_CONFIG_VALUE_0", format!("Authorization: Bearer {}", target.token))
