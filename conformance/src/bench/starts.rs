@@ -1,5 +1,5 @@
 //! What needs no history: how soon a server that was just started answers, what a request costs
-//! that does next to nothing, and how many cores many clones at once keep busy.
+//! that does next to nothing, and whether many clones at once wait for each other.
 
 use super::measure::by_hand;
 use super::report::median;
@@ -19,18 +19,19 @@ const STARTS: usize = 5;
 const WARM: usize = 30;
 const ASKS: usize = 200;
 const CLIENTS: usize = 8;
-const CROWDS: usize = 3;
+const CROWDS: usize = 5;
+const LOOK: Duration = Duration::from_micros(500);
 
-/// Seconds, but for `cores`.
+/// Seconds, but for `together`.
 pub struct Starts {
     /// From the start of the native server, the module compiled by an earlier one, to the end of
     /// its first answer.
     pub first_answer: f64,
     pub native: Small,
     pub workers: Option<Small>,
-    /// CPU time of the native server for each second of `CLIENTS` clones at once, which are read
-    /// and dropped.
-    pub cores: f64,
+    /// The most threads of the native server that were seen running, or ready to, while so many
+    /// clients cloned one repository. Two of them may be the network's.
+    pub together: usize,
 }
 
 /// An `ls-refs` of a repository with one branch, over a connection that is open: medians.
@@ -60,7 +61,7 @@ pub fn measure(native: &Server, workers: Option<&Server>, shape: &Shape) -> Resu
         first_answer: first_answer(&folder, &one)?,
         native: small(native, &one)?,
         workers: workers.map(|server| small(server, &one)).transpose()?,
-        cores: cores(native, shape)?,
+        together: together(native, shape)?,
     })
 }
 
@@ -137,23 +138,33 @@ fn ls_refs(stream: &mut BufReader<TcpStream>, address: SocketAddr, path: &str) -
     Ok(took)
 }
 
-fn cores(server: &Server, shape: &Shape) -> Result<f64> {
+fn together(server: &Server, shape: &Shape) -> Result<usize> {
     let path = server.target.create("crowd", "refs/heads/main")?;
     run(git(&shape.folder, &["push", "--quiet", &server.target.url(&path), "main"]))?;
     let want = [text(&shape.folder, &["rev-parse", "main"])?];
-    let mut shares = Vec::new();
+    let process = server.target.process().context("a process")?;
+    let mut most = 0;
     for _ in 0..CROWDS {
-        let (cpu, begun) = (server.cpu()?, Instant::now());
         std::thread::scope(|scope| {
             let ask = || by_hand(server, &path, &want);
             let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
-            let end = |client: std::thread::ScopedJoinHandle<_>| -> Result<Duration> {
-                client.join().expect("no thread panicked")
-            };
-            clients.into_iter().map(end).collect::<Result<Vec<_>>>()
+            while clients.iter().any(|client| !client.is_finished()) {
+                most = most.max(running(process));
+                std::thread::sleep(LOOK);
+            }
+            let mut ends = clients.into_iter().map(|client| client.join());
+            ends.try_for_each(|end| end.expect("no thread panicked").map(drop))
         })?;
-        let wall = begun.elapsed().as_secs_f64();
-        shares.push((server.cpu()?.saturating_sub(cpu)).as_secs_f64() / wall);
     }
-    median(shares).context("crowds")
+    Ok(most)
+}
+
+/// How many threads of a process run, or wait for nothing but a core.
+fn running(process: u32) -> usize {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    let is_running = |thread: &std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+    };
+    threads.into_iter().flatten().flatten().filter(is_running).count()
 }
