@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How often an object of workerd sends its counts, and some more.
 const BATCH: Duration = Duration::from_millis(1200);
 
+/// After how long a host's own upkeep begins, and some more.
+const PEACE: Duration = Duration::from_secs(15);
+
 /// What the requests of one operation cost a host, as it counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
@@ -66,6 +69,19 @@ impl Server {
     /// CPU time of the server's processes so far, those that ended included.
     pub fn cpu(&self) -> Result<Duration> {
         self.clock.read()
+    }
+
+    /// Waits until it does nothing any more, its own upkeep included, which begins `PEACE` after a
+    /// push.
+    pub fn rest(&self) -> Result<()> {
+        std::thread::sleep(PEACE);
+        loop {
+            let before = self.cpu()?;
+            std::thread::sleep(BATCH);
+            if self.cpu()?.saturating_sub(before) < BATCH / 20 {
+                return Ok(());
+            }
+        }
     }
 
     pub fn has_exact_clock(&self) -> bool {
