@@ -122,6 +122,14 @@ pub const FORGE: Severities = {
     all
 };
 
+/// The same of what is stored: what git warns of is no error, as for `git fsck`.
+pub const STORED: Severities = {
+    let mut all = USUAL;
+    all[Fault::BadTimezone as usize] = Severity::Warn;
+    all[Fault::MissingSpaceBeforeDate as usize] = Severity::Warn;
+    all
+};
+
 const fn severities(is_strict: bool) -> Severities {
     let mut all = [Severity::Ignore; RULES.len()];
     let mut at = 0;

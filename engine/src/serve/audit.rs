@@ -4,6 +4,8 @@
 use crate::error::Result;
 use crate::hash::Oid;
 use crate::limits::SUSPECTS_MAX;
+use crate::object::Kind;
+use crate::object::check::{Finding, Severity};
 use crate::store::check::{Check, Problem};
 use crate::store::{Store, Target, decimal};
 use crate::walk::{Ask, Walk};
@@ -107,7 +109,8 @@ impl Audit {
     fn objects(&mut self, store: &mut Store, out: &mut Vec<u8>) -> Result<bool> {
         let Audit { check, problems, suspects, refs, .. } = self;
         let format = store.format();
-        let is_over = check.step(store, &mut |problem| {
+        let (mut found, mut faults) = (Vec::new(), 0);
+        let mut report = |problem| {
             *problems += 1;
             let suspect = match problem {
                 Problem::Damaged(oid) => {
@@ -129,7 +132,19 @@ impl Audit {
             if suspects.len() < SUSPECTS_MAX {
                 suspects.push(suspect);
             }
-        })?;
+        };
+        let mut tell = |kind: Kind, oid: &Oid, finding: &Finding| {
+            let is_error = finding.severity == Severity::Error;
+            faults += u64::from(is_error);
+            let start: &[u8] = if is_error { b"error in " } else { b"warning in " };
+            let text = finding.rule.message(oid, finding.detail);
+            // In git's words, but for what the object is: `object <id>: <name>: <text>`.
+            let rest = text.get(b"object".len()..).unwrap_or_default();
+            line(&mut found, &[start, kind.name().as_bytes()].concat(), rest);
+        };
+        let is_over = check.step(store, &mut report, &mut tell)?;
+        *problems += faults;
+        out.append(&mut found);
         if is_over {
             *refs = Some((Vec::new().into_iter(), Vec::new()));
         }

@@ -4,7 +4,7 @@
 use super::Store;
 use crate::error::{Error, Result};
 use crate::limits::SETTINGS_MAX;
-use crate::object::check::{FORGE, RULES, Severities, Severity};
+use crate::object::check::{FORGE, RULES, STORED, Severities, Severity};
 use alloc::vec::Vec;
 
 macro_rules! keys {
@@ -54,8 +54,9 @@ keys! {
 
 /// What begins the names of settings that list bundles; git knows what follows.
 const BUNDLE: &str = "bundle.";
-/// What begins the name of a setting that says how bad a fault of an object is.
-const FSCK: &str = "receive.fsck.";
+/// What begins the name of a setting that says how bad a fault is: of an object that is pushed, and
+/// of one that is checked.
+const FSCK: [&str; 2] = ["receive.fsck.", "fsck."];
 
 /// Words of a list of capabilities that are there if the setting is on.
 pub type Offer = (Key, &'static [u8]);
@@ -133,9 +134,11 @@ pub fn find(name: &[u8]) -> Result<(Vec<u8>, &'static [u8])> {
         }
     }
     for rule in RULES {
-        let known = [FSCK.as_bytes(), rule.name.as_bytes()].concat();
-        if known.eq_ignore_ascii_case(name) && rule.severity != Severity::Fatal {
-            return Ok((known, b"warn"));
+        for prefix in FSCK {
+            let known = [prefix.as_bytes(), rule.name.as_bytes()].concat();
+            if known.eq_ignore_ascii_case(name) && rule.severity != Severity::Fatal {
+                return Ok((known, b"warn"));
+            }
         }
     }
     let end = name.iter().rposition(|byte| *byte == b'.').map_or(0, |at| at + 1);
@@ -263,9 +266,18 @@ impl Store<'_> {
         if !self.is_set(Key::FsckObjects) {
             return [Severity::Ignore; RULES.len()];
         }
-        let mut all = FORGE;
+        self.judged(FSCK[0], FORGE)
+    }
+
+    /// The same of each that is stored.
+    pub fn severities_stored(&self) -> Severities {
+        self.judged(FSCK[1], STORED)
+    }
+
+    fn judged(&self, prefix: &str, usual: Severities) -> Severities {
+        let mut all = usual;
         for (severity, rule) in all.iter_mut().zip(RULES) {
-            match self.last(&[FSCK.as_bytes(), rule.name.as_bytes()].concat()) {
+            match self.last(&[prefix.as_bytes(), rule.name.as_bytes()].concat()) {
                 Some(value) if value == b"ignore" => *severity = Severity::Ignore,
                 Some(value) if value == b"warn" => *severity = Severity::Warn,
                 Some(_) => *severity = Severity::Error,
@@ -327,6 +339,8 @@ mod tests {
         let name = "receive.fsck.HASDOT";
         check(&[(name, Some("Ignore"), false)], Ok("receive.fsck.hasDot=ignore\n"));
         check(&[(name, Some("fatal"), false)], Err(Error::BadSetting));
+        check(&[("FSCK.hasdot", Some("Error"), false)], Ok("fsck.hasDot=error\n"));
+        check(&[("fsck.nulInHeader", Some("warn"), false)], Err(Error::NoSetting));
         check(&[("receive.fsck.nulInHeader", Some("warn"), false)], Err(Error::NoSetting));
         check(&[("receive.denyDelete", Some("true"), false)], Err(Error::NoSetting));
     }

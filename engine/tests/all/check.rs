@@ -1,5 +1,6 @@
 //! What the check says of objects, and that git says the same of the same bytes.
 
+use crate::client::{push, repository, request, run};
 use crate::git::Git;
 use engine::error::Result;
 use engine::hash::{Format, Oid};
@@ -381,4 +382,61 @@ fn git_refuses_a_push_with_the_same_words() {
     assert_eq!(verdict, Ok(false));
     let expect = format!("{}\nfatal: fsck error in packed object\n", found.join("\n"));
     assert_eq!(refusal, Err(expect));
+}
+
+/// Lines about objects, of what a check said.
+fn judgements(text: &str) -> BTreeSet<String> {
+    let is_one = |line: &&str| line.starts_with("error in ") || line.starts_with("warning in ");
+    text.lines().filter(is_one).map(str::to_string).collect()
+}
+
+#[test]
+fn what_is_stored_is_judged_as_git_fsck_judges_it() {
+    let git = Git::new("fsck-stored");
+    let named = |name: &str, content: &[u8]| {
+        let blob = git.run(&["hash-object", "-w", "--stdin"], content);
+        let blob = String::from_utf8(blob).expect("hex");
+        let entry = format!("100644 blob {}\t{name}\n", blob.trim());
+        let tree = git.run(&["mktree"], entry.as_bytes());
+        [blob, String::from_utf8(tree).expect("hex")].concat()
+    };
+    let mut list = format!("{ID}\n");
+    git.run(&["hash-object", "-w", "-t", "tree", "--stdin"], b"");
+    list += &named(".gitmodules", b"[submodule \"../a\"]\n\tpath = a\n\turl = b\n");
+    list += &named(".gitattributes", &b"a".repeat(3000));
+    list += &named(".GIT", b"x");
+    for case in cases().iter().filter(|case| case.kind != Kind::Tree) {
+        let is_parent = case.content.windows(8).any(|text| text == b"\nparent ");
+        let (verdict, _) = find(case, &USUAL, &Oid::zero(Format::Sha1));
+        if !is_parent && verdict.is_ok() && !case.faults.contains(&"unterminatedHeader") {
+            list += &format!("{}\n", write(&git, case).to_hex().escape_ascii());
+        }
+    }
+    let pack = git.run(&["pack-objects", "--stdout", "-q"], list.as_bytes());
+    let mut host = repository();
+    let set = |host: &mut _, key: &str, value: &str| {
+        run(host, request("PUT", &format!("/-/config?key={key}&value={value}"), &[]), &[])
+    };
+    set(&mut host, "receive.fsckObjects", "false");
+    let id = Oid::from_hex(Format::Sha1, ID.as_bytes()).expect("an id");
+    push(&mut host, &[("refs/tags/tree", None, Some(id))], &pack);
+    // Unset, these two warn here: what was taken is not called broken.
+    let mut config = vec!["fsck.badTimezone=error", "fsck.missingSpaceBeforeDate=error"];
+    let changes = ["", "fsck.badEmail=ignore", "fsck.gitmodulesName=warn", "fsck.hasDotgit=error"];
+    let mut before = BTreeSet::new();
+    for change in changes {
+        config.extend(Some(change).filter(|change| !change.is_empty()));
+        for line in &config {
+            let (key, value) = line.split_once('=').expect("a value");
+            set(&mut host, key, value);
+        }
+        let mut words: Vec<&str> = config.iter().flat_map(|line| ["-c", line]).collect();
+        words.extend(["fsck", "--no-dangling"]);
+        let theirs = git.try_run(&words, b"").err().unwrap_or_default();
+        let ours = run(&mut host, request("GET", "/-/fsck", &[]), &[]);
+        let (ours, theirs) = (judgements(&String::from_utf8_lossy(&ours)), judgements(&theirs));
+        assert_eq!(ours, theirs, "{change}");
+        assert_ne!(ours, before, "{change} changes something");
+        before = ours;
+    }
 }

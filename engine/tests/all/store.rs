@@ -287,7 +287,8 @@ fn a_pack_that_is_not_closed_is_refused_and_changes_nothing() {
 pub fn check(host: &mut Memory) -> (u64, Vec<Problem>) {
     let mut store = Store::open(host).expect("readable").expect("a repository");
     let (mut check, mut problems) = (Check::new(), Vec::new());
-    while !check.step(&mut store, &mut |problem| problems.push(problem)).expect("a step") {}
+    let mut report = |problem| problems.push(problem);
+    while !check.step(&mut store, &mut report, &mut |_, _, _| {}).expect("a step") {}
     (check.count, problems)
 }
 
