@@ -52,6 +52,22 @@ describe("upkeep", () => {
     expect(equal(await bytesOf(await fetchPack("t/forgotten", packed.tip)), warm)).toBe(true);
   });
 
+  it("leaves rows where they are that were written long ago, and read today", async () => {
+    const { packed, stub } = await repository("t/remembered");
+    await runDurableObjectAlarm(stub);
+    await runInDurableObject(stub, (_, state) => {
+      state.storage.sql.exec("UPDATE touched SET day = day - 15");
+    });
+    await evictDurableObject(stub);
+    await bytesOf(await fetchPack("t/remembered", packed.tip));
+    // Once more, in an object that remembers by its rows alone.
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect((await stub.usage()).cold).toBe(0);
+    expect(await stub.cool(0)).toBe(true);
+    expect((await stub.usage()).cold).toBeGreaterThan(2_000_000);
+  });
+
   it("tries again later what failed", async () => {
     const { stub } = await repository("t/failing");
     await runInDurableObject(stub, (_, state) => {
