@@ -8,6 +8,9 @@ import { namespaceOf } from "./names";
 // Upper bounds of the latency histogram, in seconds.
 const BUCKETS = [0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
+// Milliseconds that counts wait in memory.
+const DELAY = 10_000;
+
 const NAMES = {
   requests: "Requests answered",
   refusals: "Requests answered with a status of 400 to 499",
@@ -50,23 +53,42 @@ export function meter(env: Env): DurableObjectStub<Meter> {
 }
 
 export class Meter extends DurableObject<Env> {
+  private readonly pending = new Map<string, Counts>();
+  private isWaiting = false;
+
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const columns = "name TEXT PRIMARY KEY, value TEXT NOT NULL";
     ctx.storage.sql.exec(`CREATE TABLE IF NOT EXISTS counts (${columns}) WITHOUT ROWID`);
   }
 
+  // Written a while later, many together: counting is to cost less than what is counted. An object
+  // that ends before has lost them.
   add(repository: string, counts: Counts): void {
     for (const name of [repository, namespaceOf(repository)]) {
+      const sum = this.pending.get(name) ?? none();
+      add(sum, counts);
+      this.pending.set(name, sum);
+    }
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    this.ctx.waitUntil(scheduler.wait(DELAY).then(() => this.write()));
+  }
+
+  private write(): void {
+    this.isWaiting = false;
+    for (const [name, counts] of this.pending) {
       const sum = this.read(name) ?? none();
       add(sum, counts);
       const sql = "INSERT OR REPLACE INTO counts VALUES (?, ?)";
       this.ctx.storage.sql.exec(sql, name, JSON.stringify(sum));
+      this.pending.delete(name);
     }
   }
 
   // As Prometheus reads it: of all namespaces, or of one repository.
   text(repository: string | null): string {
+    this.write();
     if (repository !== null) {
       return text([[`repository="${escape(repository)}"`, this.read(repository) ?? none()]]);
     }

@@ -3,8 +3,8 @@
 
 import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { noise } from "./bytes";
-import { ZERO, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
+import { equal, noise } from "./bytes";
+import { ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
 
 // How a call of the storage fails.
 const FAULTS = ["before", "after", "full"] as const;
@@ -97,6 +97,33 @@ describe("a storage call that fails", () => {
       });
     }
   }
+});
+
+it("a clone whose storage fails is refused or cut, and never wrong", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const name = "t/fault-clone";
+  await create(name);
+  const packed = await pack(noise(2_900_000));
+  const body = pushBody(ZERO, packed);
+  expect((await push(name, body)).text).toContain("unpack ok");
+  const whole = await bytesOf(await fetchPack(name, packed.tip));
+  const outcomes = { refused: 0, cut: 0, whole: 0 };
+  for (let call = 1; outcomes.whole === 0; call += 1) {
+    const fault = { call, kind: "before", calls: 0 } as const;
+    await inject(name, fault);
+    const response = await fetchPack(name, packed.tip);
+    const bytes = await bytesOf(response).catch(() => undefined);
+    await inject(name);
+    if (response.status === 503) outcomes.refused += 1;
+    else if (!bytes) outcomes.cut += 1;
+    else {
+      expect(equal(bytes, whole)).toBe(true);
+      if (fault.calls < call) outcomes.whole += 1;
+    }
+    expect(equal(await bytesOf(await fetchPack(name, packed.tip)), whole)).toBe(true);
+  }
+  expect(outcomes.refused + outcomes.cut).toBeGreaterThan(3);
+  expect(outcomes.cut).toBeGreaterThan(0);
 });
 
 function told(kind: Kind): string {
