@@ -1,6 +1,7 @@
 //! One block of a deflate stream (RFC 1951, 3.2.3): its symbols, written in the cheapest way.
 
 use super::code::{self, Code, NONE, SYMBOLS};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Symbols that a block holds.
@@ -16,6 +17,8 @@ static ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2,
 pub struct Block {
     /// A literal; or a match: its distance above its length, less three.
     tokens: Vec<u32>,
+    /// How many there are.
+    count: usize,
     /// How often each symbol is used.
     literals: [u16; LITERALS],
     distances: [u16; DISTANCES],
@@ -40,7 +43,8 @@ struct Codes {
 impl Block {
     pub fn new() -> Block {
         Block {
-            tokens: Vec::new(),
+            tokens: vec![0; TOKENS],
+            count: 0,
             literals: [0; LITERALS],
             distances: [0; DISTANCES],
             size: 0,
@@ -49,20 +53,30 @@ impl Block {
         }
     }
 
-    pub fn is_full(&self) -> bool {
-        self.tokens.len() >= TOKENS
+    /// Symbols that it still takes.
+    pub fn room(&self) -> usize {
+        TOKENS - self.count
+    }
+
+    /// Not a list that grows: that would ask for room at each token.
+    #[inline(always)]
+    fn push(&mut self, token: u32) {
+        if let Some(place) = self.tokens.get_mut(self.count) {
+            *place = token;
+            self.count += 1;
+        }
     }
 
     #[inline(always)]
     pub fn push_literal(&mut self, byte: u8) {
-        self.tokens.push(u32::from(byte));
+        self.push(u32::from(byte));
         self.literals[usize::from(byte)] += 1;
         self.size += 1;
     }
 
     #[inline(always)]
     pub fn push_match(&mut self, length: usize, distance: usize) {
-        self.tokens.push((distance << 16 | (length - 3)) as u32);
+        self.push((distance << 16 | (length - 3)) as u32);
         count(&mut self.literals, length_symbol(length as u32 - 3).0);
         count(&mut self.distances, distance_symbol(distance as u32 - 1).0);
         self.size += length;
@@ -71,10 +85,11 @@ impl Block {
     /// Writes the block, whose content is `bytes`, and is ready for another.
     pub fn write(&mut self, bytes: &[u8], is_last: bool, out: &mut Vec<u8>) {
         self.literals[END] = 1;
+        let tokens = self.tokens.get(..self.count).unwrap_or_default();
         let stored_cost = 3 + 7 + 32 + 8 * bytes.len();
         let fixed_cost = 3 + self.cost(&self.fixed);
         // Describing codes takes more than a few symbols gain by them.
-        let best = (self.tokens.len() >= FEW).then(|| Codes::best(&self.literals, &self.distances));
+        let best = (self.count >= FEW).then(|| Codes::best(&self.literals, &self.distances));
         let best = best.map(|codes| (Lengths::new(&codes), codes));
         let best_cost = |(lengths, codes): &(Lengths, Codes)| 3 + lengths.cost() + self.cost(codes);
         let cost = best.as_ref().map_or(usize::MAX, best_cost);
@@ -91,15 +106,15 @@ impl Block {
         {
             self.bits.put(2, 2, out);
             lengths.write(&mut self.bits, out);
-            write_tokens(&self.tokens, &codes, &mut self.bits, out);
+            write_tokens(tokens, &codes, &mut self.bits, out);
         } else {
             self.bits.put(1, 2, out);
-            write_tokens(&self.tokens, &self.fixed, &mut self.bits, out);
+            write_tokens(tokens, &self.fixed, &mut self.bits, out);
         }
         if is_last {
             self.bits.end(out);
         }
-        self.tokens.clear();
+        self.count = 0;
         self.literals.fill(0);
         self.distances.fill(0);
         self.size = 0;

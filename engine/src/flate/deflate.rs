@@ -115,29 +115,50 @@ impl Deflate {
         self.chains.resize(reach.max(self.chains.len()), 0);
         let mut misses = 0;
         while self.at < end {
-            if self.block.is_full() {
+            if self.block.room() == 0 {
                 self.write_block(false, out);
             }
-            let (length, distance) = self.find(self.at);
-            if length >= LENGTH_MIN {
-                misses = 0;
-                self.block.push_match(length, distance);
-                // A long match is likely followed by what followed it before.
-                for at in self.at + 1..self.at + length.min(GOOD) {
-                    self.insert(at);
+            let mut strings = Strings {
+                window: &self.window,
+                base: self.base,
+                heads: &mut self.heads,
+                chains: &mut self.chains,
+            };
+            let mut at = self.at;
+            // The lists are looked up once for many symbols.
+            while at < end && self.block.room() > 0 {
+                let (length, distance) = strings.find(at);
+                if length >= LENGTH_MIN {
+                    misses = 0;
+                    self.block.push_match(length, distance);
+                    // A long match is likely followed by what followed it before.
+                    for at in at + 1..at + length.min(GOOD) {
+                        strings.insert(at);
+                    }
+                    at += length;
+                    continue;
                 }
-                self.at += length;
-                continue;
+                let many = (1 + misses / PATIENCE).min(end - at).min(self.block.room());
+                for byte in strings.window.get(at..at + many).unwrap_or_default() {
+                    self.block.push_literal(*byte);
+                }
+                misses += many;
+                at += many;
             }
-            let many = (1 + misses / PATIENCE).min(end - self.at);
-            for byte in self.window.get(self.at..self.at + many).unwrap_or_default() {
-                self.block.push_literal(*byte);
-            }
-            misses += many;
-            self.at += many;
+            self.at = at;
         }
     }
+}
 
+/// Where strings start in a window.
+struct Strings<'a> {
+    window: &'a [u8],
+    base: u32,
+    heads: &'a mut [u32],
+    chains: &'a mut [u16],
+}
+
+impl Strings<'_> {
     /// Notes where a string is; its hash's last position before it, as a distance.
     #[inline(always)]
     fn insert(&mut self, at: usize) -> Option<usize> {
@@ -154,12 +175,13 @@ impl Deflate {
     }
 
     /// The longest match of what is at `at`, as length and distance; no length: none.
+    #[inline(always)]
     fn find(&mut self, at: usize) -> (usize, usize) {
         let (mut best, mut best_distance) = (LENGTH_MIN - 1, 0);
         let Some(mut step) = self.insert(at) else {
             return (0, 0);
         };
-        let window = self.window.as_slice();
+        let window = self.window;
         let Some(ahead) = window.get(at..) else {
             return (0, 0);
         };
