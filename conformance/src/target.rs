@@ -181,7 +181,7 @@ impl Target {
                 run(command).context("gitcell maintain")?;
             }
             Kind::Workers => {
-                let ask = format!("{path}/-/maintain");
+                let ask = format!("{path}/-/maintain?thorough=1");
                 let answer = send(self.address(), "POST", &ask, &[], b"")?;
                 ensure!(answer.status == 200, "{ask}: {}", answer.status);
             }

@@ -103,6 +103,8 @@ pub const BITMAP_COMMITS: usize = 64;
 /// client has: deltas may lean on that.
 pub const SEEK_MAX: usize = 512;
 pub const REACHED_MAX: usize = 8;
+/// Bytes of packs that upkeep hashes unasked, so that clones need not.
+pub const HASHED_MAX: u64 = 8 << 20;
 /// Small packs that are left alone, so that not every push merges.
 pub const SMALL_PACKS_MAX: usize = 16;
 /// Rows of packs that were merged stay so long for those who still read them.

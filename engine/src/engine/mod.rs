@@ -219,7 +219,9 @@ impl<'h> Engine<'h> {
 fn upkeep_after(session: &Session, time: u64) -> Option<Upkeep> {
     match session {
         Session::Receive(_) => Some(Upkeep::new(time, MERGE_MAX)),
-        Session::Admin(Admin::Maintain(age)) => Some(Upkeep::whole(time, *age)),
+        Session::Admin(Admin::Maintain(age, is_thorough)) => {
+            Some(Upkeep::whole(time, *age, *is_thorough))
+        }
         _ => None,
     }
 }

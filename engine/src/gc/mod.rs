@@ -6,9 +6,14 @@ mod bitmaps;
 mod rewrite;
 
 use crate::error::Result;
-use crate::limits::{GRACE_SECONDS, MERGE_OBJECTS, PRUNE_SECONDS, SMALL_PACKS_MAX};
+use crate::limits::{
+    GRACE_SECONDS, HASHED_MAX, MERGE_OBJECTS, PRUNE_SECONDS, SMALL_PACKS_MAX, STEP_MAX,
+};
 use crate::store::Store;
+use crate::store::export::{Export, Options, Selection};
 use crate::store::merge::Merge;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use bitmaps::Marking;
 use core::ops::Range;
 use rewrite::Rewrite;
@@ -20,6 +25,8 @@ pub struct Upkeep {
     size_max: u64,
     /// What is left unreached for so many seconds is dropped.
     age: u64,
+    /// Bytes of packs that are hashed together.
+    hashed_max: u64,
     work: Work,
 }
 
@@ -30,6 +37,7 @@ enum Work {
     Rewrite(Rewrite),
     Marking(Marking),
     Bitmaps,
+    Trailer(Box<Export>),
     Sweep,
 }
 
@@ -37,12 +45,15 @@ impl Upkeep {
     /// `size_max`: how many bytes a merge may copy; a push does only small ones itself, and nothing
     /// else that is large.
     pub fn new(time: u64, size_max: u64) -> Upkeep {
-        Upkeep { time, size_max, age: PRUNE_SECONDS, work: Work::Merges }
+        let (age, hashed_max) = (PRUNE_SECONDS, HASHED_MAX);
+        Upkeep { time, size_max, age, hashed_max, work: Work::Merges }
     }
 
-    /// All upkeep; what is left unreached for `age` seconds is dropped.
-    pub fn whole(time: u64, age: u64) -> Upkeep {
-        Upkeep { age, ..Upkeep::new(time, u64::MAX) }
+    /// All upkeep; what is left unreached for `age` seconds is dropped. `is_thorough`: it may take
+    /// the time to read all packs.
+    pub fn whole(time: u64, age: u64, is_thorough: bool) -> Upkeep {
+        let hashed_max = if is_thorough { u64::MAX } else { HASHED_MAX };
+        Upkeep { age, hashed_max, ..Upkeep::new(time, u64::MAX) }
     }
 
     /// One bounded step. True: nothing is left to do.
@@ -64,15 +75,38 @@ impl Upkeep {
                 true => Work::Bitmaps,
                 false => return Ok(false),
             },
-            Work::Bitmaps => Marking::due(store)?.map_or(Work::Sweep, Work::Marking),
+            Work::Bitmaps => match Marking::due(store)? {
+                Some(marking) => Work::Marking(marking),
+                None => self.trailer(store)?,
+            },
             Work::Marking(marking) => match marking.step(store)? {
-                true => Work::Sweep,
+                true => self.trailer(store)?,
                 false => return Ok(false),
             },
+            Work::Trailer(export) => {
+                let mut last = Vec::new();
+                let is_over = export.pump(store, STEP_MAX, &mut |piece| last = piece.to_vec())?;
+                if !is_over {
+                    return Ok(false);
+                }
+                store.set_trailer(last);
+                Work::Sweep
+            }
             Work::Sweep => return store.sweep(self.time.saturating_sub(GRACE_SECONDS)),
         };
         self.work = next;
         Ok(false)
+    }
+
+    /// Finds the trailer of all packs together, so that a clone of all of them need not: where that
+    /// takes no time worth speaking of, or it was asked for.
+    fn trailer(&self, store: &mut Store) -> Result<Work> {
+        let size: u64 = store.sizes().map(|(_, size)| size).sum();
+        if !store.is_tight() || store.trailer().is_some() || size == 0 || size > self.hashed_max {
+            return Ok(Work::Sweep);
+        }
+        let export = Export::new(store, Selection::All, Options { ofs_delta: true })?;
+        Ok(Work::Trailer(Box::new(export)))
     }
 }
 

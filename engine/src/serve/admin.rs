@@ -50,8 +50,8 @@ pub enum Admin {
     /// The records of pushes behind that of the query's number `after`, at most `limit`.
     Log(log::Reader),
     /// Nothing by itself: upkeep follows it, of any size. What nothing reaches is dropped after so
-    /// many seconds.
-    Maintain(u64),
+    /// many seconds; all packs are hashed together, however large, if it may be thorough.
+    Maintain(u64, bool),
 }
 
 pub enum Bundle {
@@ -83,7 +83,8 @@ impl Admin {
                 Admin::Log(log::Reader::new(number(b"after"), number(b"limit").unwrap_or(u64::MAX)))
             }
             name if is_post && name == b"maintain" => {
-                Admin::Maintain(number(b"prune").unwrap_or(PRUNE_SECONDS))
+                let is_thorough = caps::query(query, b"thorough").is_some();
+                Admin::Maintain(number(b"prune").unwrap_or(PRUNE_SECONDS), is_thorough)
             }
             _ => return None,
         })
@@ -125,7 +126,7 @@ impl Admin {
             Admin::Check(audit) => audit.step(store, out)?,
             Admin::Bundle(bundle) => bundle.pump(store, out)?,
             Admin::Log(reader) => reader.step(store, out),
-            Admin::Maintain(_) => true,
+            Admin::Maintain(..) => true,
         };
         Ok(if is_over { Progress::Done } else { Progress::Busy })
     }

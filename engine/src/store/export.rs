@@ -32,7 +32,7 @@ pub struct Export {
     selection: Selection,
     options: Options,
     count: u32,
-    /// `None`: the one pack is sent as it came, and so is its trailer.
+    /// `None`: all packs are sent one after another, and the trailer of that is known.
     hasher: Option<Hasher>,
     written: u64,
     state: State,
@@ -91,9 +91,8 @@ impl Export {
             }
             other => other,
         };
-        let is_one = matches!(selection, Selection::All) && store.manifest.packs.len() == 1;
-        let is_plain = is_one && store.pack(0)?.trailer.is_some();
-        let hasher = (!is_plain).then(|| Hasher::new(store.format));
+        let is_known = matches!(selection, Selection::All) && store.trailer().is_some();
+        let hasher = (!is_known).then(|| Hasher::new(store.format));
         let (jumps, state, ready, deflate) = (Vec::new(), State::Head, None, None);
         let written = 0;
         Ok(Export { selection, options, count, hasher, written, state, jumps, ready, deflate })
@@ -277,7 +276,7 @@ impl Export {
     fn end(&mut self, store: &mut Store, sink: &mut dyn FnMut(&[u8])) -> Result<()> {
         self.state = State::Done;
         let Some(hasher) = self.hasher.take() else {
-            let trailer = store.pack(0)?.trailer.clone().ok_or(Error::Corrupt)?;
+            let trailer = store.trailer().ok_or(Error::Corrupt)?.to_vec();
             self.write(&trailer, sink);
             return Ok(());
         };

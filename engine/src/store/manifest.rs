@@ -18,7 +18,8 @@ pub struct Pack {
     pub count: u32,
     /// Bytes of its entries.
     pub size: u64,
-    /// The trailer it arrived with, if its entries are kept exactly as they arrived.
+    /// The trailer of a pack of all entries of this pack and those before it, if it is known: as
+    /// the first pack arrived, or as upkeep has found.
     pub trailer: Option<Vec<u8>>,
     /// The first eight bytes of the first id of each page of ids.
     pub firsts: Vec<u64>,
@@ -80,8 +81,10 @@ pub struct Manifest {
     pub retired: Vec<Retired>,
 }
 
-/// The first byte; the next one is of a manifest that holds settings.
-const VERSION: u8 = 1;
+/// The first byte; the next one is of a manifest that holds settings. In those below, a pack's
+/// trailer is its own.
+const VERSION: u8 = 3;
+const VERSION_OLD: u8 = 1;
 
 impl Manifest {
     /// An empty repository's.
@@ -169,7 +172,7 @@ impl Manifest {
 }
 
 fn read(from: &mut Reader) -> Option<Manifest> {
-    let version = from.take(1)?[0].checked_sub(VERSION).filter(|version| *version < 2)?;
+    let version = from.take(1)?[0].checked_sub(VERSION_OLD).filter(|version| *version < 4)?;
     let format = match from.take(1)? {
         [1] => Format::Sha1,
         [2] => Format::Sha256,
@@ -177,7 +180,7 @@ fn read(from: &mut Reader) -> Option<Manifest> {
     };
     let loose_since = from.eight()?;
     let head = from.text()?;
-    let settings = if version == 1 { from.text()? } else { Vec::new() };
+    let settings = if version % 2 == 1 { from.text()? } else { Vec::new() };
     let next_pack = from.four()?;
     let next_log = from.eight()?;
     let mut retired = Vec::new();
@@ -193,6 +196,8 @@ fn read(from: &mut Reader) -> Option<Manifest> {
             [0] => None,
             _ => Some(from.take(format.width())?.to_vec()),
         };
+        let is_known = version >= VERSION - VERSION_OLD || packs.is_empty();
+        let trailer = trailer.filter(|_| is_known);
         let pages = from.four()?;
         let mut firsts = Vec::new();
         for _ in 0..pages {

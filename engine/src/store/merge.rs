@@ -190,7 +190,9 @@ impl Merge {
             }
             let number = manifest.list(self.stage.number())?;
             let (count, size) = (self.count(), self.stage.size());
-            let merged = Pack { number, count, size, trailer: None, firsts: self.firsts.clone() };
+            // One after another they are the same bytes as before.
+            let trailer = self.packs.last().and_then(|last| last.trailer.clone());
+            let merged = Pack { number, count, size, trailer, firsts: self.firsts.clone() };
             manifest.retire(self.slots.clone(), time);
             manifest.packs.insert(self.slots.start, merged);
             if store.commit_manifest(manifest, &self.stage.pages(number)) {

@@ -92,6 +92,21 @@ impl Store<'_> {
         self.manifest.loose_since == 0
     }
 
+    /// The trailer of a pack that holds all packs, if it is known.
+    pub fn trailer(&self) -> Option<&[u8]> {
+        self.manifest.packs.last()?.trailer.as_deref()
+    }
+
+    /// Notes it, unless the packs are others by now.
+    #[inline(never)]
+    pub fn set_trailer(&mut self, trailer: Vec<u8>) {
+        let mut manifest = self.manifest.clone();
+        if let Some(last) = manifest.packs.last_mut() {
+            last.trailer = Some(trailer);
+        }
+        self.commit_manifest(manifest, &Vec::new());
+    }
+
     pub(super) fn index_page(&mut self, pack: u32, part: Part, page: u32) -> Result<Rc<Vec<u8>>> {
         let name = row_name(pack, part, page);
         if let Some(row) = self.index_rows.find(name) {

@@ -32,7 +32,7 @@ fn sum(key: &[u8], value: &[u8]) -> [u8; SUM] {
 fn add(host: &mut Memory, claims: u32, packs: u32) {
     let row = &host.rows[MANIFEST];
     let four = |at: usize| u32::from_le_bytes(row[at..at + 4].try_into().expect("four"));
-    assert_eq!((row[0], four(2), four(6)), (1, 0, 0), "without settings, nothing loose");
+    assert_eq!((row[0], four(2), four(6)), (3, 0, 0), "without settings, nothing loose");
     let next = BEFORE_HEAD + four(10) as usize;
     let (number, count) = (four(next), four(next + 12));
     assert_eq!(count, 0, "no pack was retired");

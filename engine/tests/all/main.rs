@@ -21,4 +21,5 @@ mod signed;
 mod storage;
 mod store;
 mod stream;
+mod trailer;
 mod whole;

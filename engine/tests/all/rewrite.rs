@@ -11,7 +11,7 @@ use engine::walk::Ask;
 /// Upkeep at a time, which drops what was left so many seconds before.
 fn upkeep(host: &mut Memory, time: u64, age: u64) {
     let mut store = Store::open(host).expect("readable").expect("a repository").at(time);
-    let mut upkeep = Upkeep::whole(time, age);
+    let mut upkeep = Upkeep::whole(time, age, false);
     while !upkeep.step(&mut store).expect("a step") {}
 }
 
@@ -79,7 +79,7 @@ fn a_push_during_a_rewrite_comes_first() {
     let new = git.text(&["rev-parse", "main~19"]);
     for steps in 0.. {
         let mut host = host.clone();
-        let mut upkeep = Upkeep::whole(5000, 1000);
+        let mut upkeep = Upkeep::whole(5000, 1000, false);
         let mut store = Store::open(&mut host).expect("readable").expect("a repository");
         let is_over = (0..steps).any(|_| upkeep.step(&mut store).expect("a step"));
         drop(store);

@@ -23,7 +23,8 @@ impl Maintain {
             true => registry::list(&cell.registry())?,
             false => self.names,
         };
-        let query = self.prune.map_or(String::new(), |age| format!("prune={age}"));
+        let prune = self.prune.map_or(String::new(), |age| format!("&prune={age}"));
+        let query = format!("thorough=1{prune}");
         for name in names {
             let file =
                 cell.find(&name)?.with_context(|| format!("there is no repository {name}"))?;

@@ -220,7 +220,7 @@ impl Import {
             number,
             count: self.count,
             size: self.stage.size(),
-            trailer: self.trailer.map(|trailer| trailer.as_bytes().to_vec()),
+            trailer: None,
             firsts: firsts.clone(),
         })
     }

@@ -257,6 +257,7 @@ impl Import {
     /// Lists what was received in the manifest, and answers the rows that are not written yet.
     pub(in crate::store) fn list(&self, store: &Store, manifest: &mut Manifest) -> Result<Rows> {
         let mut rows = Rows::new();
+        let trailer = self.trailer.filter(|_| manifest.packs.is_empty() && self.parts.is_empty());
         for (part, pack) in self.parts.iter().zip(&store.parts) {
             manifest.list(Some(part.number))?;
             manifest.packs.push(pack.clone());
@@ -267,7 +268,8 @@ impl Import {
         if self.parts.is_empty() {
             let number = manifest.list(self.stage.number())?;
             rows = self.stage.pages(number);
-            manifest.packs.push(self.pack(number)?);
+            let trailer = trailer.map(|trailer| trailer.as_bytes().to_vec());
+            manifest.packs.push(Pack { trailer, ..self.pack(number)? });
         }
         Ok(rows)
     }
