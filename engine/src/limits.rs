@@ -38,6 +38,8 @@ pub const INDEX_CACHE_MAX: usize = 7 << 20;
 pub const INDEX_IMPORT_MAX: usize = 2 << 20;
 /// The same once all parts of a large pack are stored, and what they refer to is looked up.
 pub const INDEX_SETTLE_MAX: usize = 10 << 20;
+/// The same while upkeep walks: index pages are asked for in no order, rows of data one by one.
+pub const INDEX_WALK_MAX: usize = 14 << 20;
 /// Rows of packs' data that a request keeps while it only reads.
 pub const ROWS_CACHE_MAX: usize = 10 << 20;
 /// The same while a pack is received, which needs the memory itself.
@@ -105,8 +107,9 @@ pub const SEEK_MAX: usize = 512;
 pub const REACHED_MAX: usize = 8;
 /// Bytes of packs that upkeep hashes unasked, so that clones need not.
 pub const HASHED_MAX: u64 = 8 << 20;
-/// Small packs that are left alone, so that not every push merges.
+/// Small packs that are left alone, so that not every push merges; and by all upkeep.
 pub const SMALL_PACKS_MAX: usize = 16;
+pub const FEW_PACKS_MAX: usize = 3;
 /// Rows of packs that were merged stay so long for those who still read them.
 pub const GRACE_SECONDS: u64 = 3600;
 /// A push that takes longer than this may find its rows deleted, and is then refused.

@@ -26,6 +26,7 @@ impl Marking {
         }
         let tips = tips(store)?;
         let bitmaps = store.new_bitmaps()?;
+        store.prefer_indexes();
         Ok(Some(Marking { tips, walk: None, bitmaps }))
     }
 

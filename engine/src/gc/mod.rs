@@ -7,7 +7,8 @@ mod rewrite;
 
 use crate::error::Result;
 use crate::limits::{
-    GRACE_SECONDS, HASHED_MAX, MERGE_OBJECTS, PRUNE_SECONDS, SMALL_PACKS_MAX, STEP_MAX,
+    FEW_PACKS_MAX, GRACE_SECONDS, HASHED_MAX, MERGE_OBJECTS, PRUNE_SECONDS, SMALL_PACKS_MAX,
+    STEP_MAX,
 };
 use crate::store::Store;
 use crate::store::export::{Export, Options, Selection};
@@ -128,5 +129,6 @@ fn due(store: &Store, size_max: u64) -> Option<Range<usize>> {
         after += u64::from(*count);
     }
     let slots = first..sizes.len();
-    (slots.len() > SMALL_PACKS_MAX).then_some(slots)
+    let left = if size_max == u64::MAX { FEW_PACKS_MAX } else { SMALL_PACKS_MAX };
+    (slots.len() > left).then_some(slots)
 }

@@ -45,6 +45,7 @@ impl Rewrite {
         let commons = Vec::new();
         let ask = Ask { wants, commons, include_tag: false, thin: false, cut: None, filter: None };
         let before = store.before();
+        store.prefer_indexes();
         let state = State::Walk(Walk::thorough(store, ask)?);
         Ok(Some(Rewrite { before, loose_since, state }))
     }

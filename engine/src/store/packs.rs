@@ -6,6 +6,7 @@ use super::sum::{SUM_SIZE, unseal};
 use super::{Place, Store};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
+use crate::limits::{INDEX_WALK_MAX, ROWS_IMPORT_MAX};
 use crate::object::Kind;
 use crate::pack::index::{self, PAGE_COUNT, Record};
 use alloc::rc::Rc;
@@ -90,6 +91,12 @@ impl Store<'_> {
     /// Whether the packs one after another are just what the refs reach.
     pub fn is_tight(&self) -> bool {
         self.manifest.loose_since == 0
+    }
+
+    /// Keeps more rows of indexes and fewer of data, for walks through all there is.
+    pub fn prefer_indexes(&mut self) {
+        self.data_rows.resize(ROWS_IMPORT_MAX);
+        self.index_rows.resize(INDEX_WALK_MAX);
     }
 
     /// The trailer of a pack that holds all packs, if it is known.
