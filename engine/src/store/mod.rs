@@ -53,8 +53,8 @@ pub struct Store<'h> {
     /// Packs of the push under way that no manifest lists yet: their slots follow those that one
     /// does.
     parts: Vec<Pack>,
-    /// Rows of packs' data that are not as they were written.
-    damaged: Vec<u64>,
+    /// The sums of pages of data that were read and not yet compared with them.
+    sums: Vec<(u64, [u8; sum::SUM_SIZE])>,
     contents: Ring,
     inflate: Inflate,
 }
@@ -94,7 +94,7 @@ impl<'h> Store<'h> {
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
             parts: Vec::new(),
-            damaged: Vec::new(),
+            sums: Vec::new(),
             contents: Ring::new(RING_MAX),
             inflate: Inflate::new(),
         }

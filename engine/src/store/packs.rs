@@ -2,7 +2,7 @@
 
 use super::keys::{self, Part, SMALL_COUNT};
 use super::manifest::Pack;
-use super::sum::{SUM_SIZE, unseal};
+use super::sum::{SUM_SIZE, sum, unseal};
 use super::{Place, Store};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
@@ -125,6 +125,7 @@ impl Store<'_> {
         Ok(self.index_rows.keep(name, row))
     }
 
+    /// A page to look at: its sum is kept for `whole_page`.
     pub(super) fn data_page(&mut self, pack: u32, part: Part, page: u32) -> Result<Rc<Vec<u8>>> {
         let name = row_name(pack, part, page);
         if let Some(row) = self.data_rows.find(name) {
@@ -133,10 +134,10 @@ impl Store<'_> {
         self.data_rows.make_room(crate::limits::ROW_MAX);
         let key = keys::page(pack, part, page);
         let mut row = self.host.get(&key).ok_or(Error::Corrupt)?;
-        if unseal(&key, &row).is_err() && !self.damaged.contains(&name) {
-            self.damaged.push(name);
-        }
-        row.truncate(row.len().saturating_sub(SUM_SIZE));
+        let Some((_, sum)) = row.split_last_chunk() else { return Err(Error::Corrupt) };
+        self.sums.retain(|(other, _)| *other != name);
+        self.sums.push((name, *sum));
+        row.truncate(row.len() - SUM_SIZE);
         Ok(self.data_rows.keep(name, row))
     }
 
@@ -144,10 +145,15 @@ impl Store<'_> {
     /// that is read has a sum of its own, so the other objects of a damaged page can still be had.
     pub(super) fn whole_page(&mut self, pack: u32, page: u32) -> Result<Rc<Vec<u8>>> {
         let row = self.data_page(pack, Part::Data, page)?;
-        match self.damaged.contains(&row_name(pack, Part::Data, page)) {
-            true => Err(Error::Corrupt),
-            false => Ok(row),
+        let name = row_name(pack, Part::Data, page);
+        if let Some(at) = self.sums.iter().position(|(other, _)| *other == name) {
+            let (_, found) = self.sums.swap_remove(at);
+            if sum(&keys::page(pack, Part::Data, page), &row) != found {
+                self.sums.push((name, found));
+                return Err(Error::Corrupt);
+            }
         }
+        Ok(row)
     }
 }
 

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 /// Bytes of a sum.
 pub const SUM_SIZE: usize = 4;
 
-fn sum(key: &[u8], value: &[u8]) -> [u8; SUM_SIZE] {
+pub fn sum(key: &[u8], value: &[u8]) -> [u8; SUM_SIZE] {
     let mut adler = Adler::new();
     adler.update(key);
     adler.update(value);
