@@ -107,9 +107,10 @@ pub const SEEK_MAX: usize = 512;
 pub const REACHED_MAX: usize = 8;
 /// Bytes of packs that upkeep hashes unasked, so that clones need not.
 pub const HASHED_MAX: u64 = 8 << 20;
-/// Small packs that are left alone, so that not every push merges; and by all upkeep.
+/// Small packs that are left alone, so that not every push merges; and by all upkeep: two of a size
+/// become one.
 pub const SMALL_PACKS_MAX: usize = 16;
-pub const FEW_PACKS_MAX: usize = 3;
+pub const FEW_PACKS_MAX: usize = 1;
 /// Rows of packs that were merged stay so long for those who still read them.
 pub const GRACE_SECONDS: u64 = 3600;
 /// A push that takes longer than this may find its rows deleted, and is then refused.
