@@ -325,3 +325,25 @@ fn no_file_names_the_folder_that_it_lies_in() {
     let wrong = files.iter().filter(|file| file.text.contains(&folder));
     check(&wrong.map(|file| format!("{}: {folder}", file.name)).collect::<Vec<_>>());
 }
+
+/// Files in which secrets are judged, the one function that compares them there, and what would
+/// compare them otherwise.
+const SECRETS: &[(&str, &str, &[&str])] = &[
+    ("host-wasmtime/src/tokens.rs", ".ct_eq(", &["hash ==", "== hash", "hash !=", "!= hash"]),
+    (
+        "host-workers/src/tokens.ts",
+        ".timingSafeEqual(",
+        &["hash ==", "== hash", "hash !=", "!= hash", "== env.ADMIN", "ADMIN_TOKEN =="],
+    ),
+];
+
+#[test]
+fn secrets_are_compared_in_constant_time_and_in_one_place() {
+    for (file, by, others) in SECRETS {
+        let text = read_to_string(root().join(file)).expect("it is there");
+        assert_eq!(text.matches(by).count(), 1, "{file}: {by}");
+        for other in *others {
+            assert!(!text.contains(other), "{file}: {other}");
+        }
+    }
+}

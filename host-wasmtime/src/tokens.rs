@@ -235,12 +235,18 @@ mod tests {
         let demo: Name = "a/demo".parse().expect("a name");
         let terms = Terms { scope: Scope::Read, ttl: None, repo: None, rules: Rules::default() };
         let token = create(&db, &terms, "", 0).expect("create");
-        let (head, last) = token.split_at(token.len() - 1);
-        let other = format!("{head}{}", if last == "0" { "1" } else { "0" });
-        for text in ["", "x", PREFIX, &other, head, "gitcell_00000000_", "gitcell_é_é"] {
+        let unknown = |text: &str| {
             let verdict = check(&db, text, &demo, 0).expect("check");
             assert_eq!(verdict, Err(Refusal::Unknown), "{text:?}");
+        };
+        for text in ["", "x", PREFIX, &token[1..], "gitcell_00000000_", "gitcell_é_é"] {
+            unknown(text);
         }
+        for (at, is) in token.char_indices() {
+            let other = if is == '0' { "1" } else { "0" };
+            unknown(&[&token[..at], other, &token[at + 1..]].concat());
+        }
+        assert!(check(&db, &token, &demo, 0).expect("check").is_ok());
         drop(db);
         for file in std::fs::read_dir(folder.path()).expect("the folder") {
             let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");

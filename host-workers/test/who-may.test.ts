@@ -1,7 +1,7 @@
 // Who may do what, by the table that the native host's journey asks too.
 
 import { SELF, env } from "cloudflare:test";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import table from "../../conformance/who-may.txt?raw";
 import * as tokens from "../src/tokens";
 import { create } from "./git";
@@ -47,7 +47,20 @@ async function ask(method: string, path: string, token: string | undefined) {
   if (service) headers["content-type"] = `application/x-git-${service}-request`;
   const body = service ? "0000" : null;
   const response = await SELF.fetch(`http://gitcell${path}`, { method, headers, body });
-  return { status: response.status, text: new TextDecoder().decode(await response.arrayBuffer()) };
+  const text = new TextDecoder().decode(await response.arrayBuffer());
+  if (token) expect([...response.headers].join() + text).not.toContain(token);
+  return { status: response.status, text };
+}
+
+// All that is logged from now on.
+function listen(): string[] {
+  const said: string[] = [];
+  for (const way of ["debug", "error", "info", "log", "warn"] as const) {
+    vi.spyOn(console, way).mockImplementation((...words) => {
+      said.push(words.map((word) => (word instanceof Error ? word.stack : String(word))).join(" "));
+    });
+  }
+  return said;
 }
 
 it("each caller may do what the table says, and strangers learn nothing", async () => {
@@ -56,6 +69,8 @@ it("each caller may do what the table says, and strangers learn nothing", async 
   const [head = "", ...rows] = lines;
   const callers = head.split(/\s+/).slice(1);
   const held = await Promise.all(callers.map(tokenOf));
+  const said = listen();
+  console.log("heard");
   for (const row of rows) {
     const [method = "", path = "", ...cells] = row.split(/\s+/);
     for (const [at, caller] of callers.entries()) {
@@ -76,4 +91,7 @@ it("each caller may do what the table says, and strangers learn nothing", async 
     const answer = await ask("GET", `/${name}.git/info/refs?service=git-upload-pack`, write);
     expect([400, 403, 404], name).toContain(answer.status);
   }
+  vi.restoreAllMocks();
+  expect(said).toContain("heard");
+  for (const token of held) if (token) expect(said.join()).not.toContain(token);
 });

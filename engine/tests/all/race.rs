@@ -1,36 +1,41 @@
-//! A push that is done between two looks of another request at the rows.
+//! What other requests do between two looks of one at the rows: a push, or upkeep that takes the
+//! rows away after a while.
 
 use crate::client::{
-    Object, ask, drive, fetch_body, object, pack, push, push_body, repository, request,
-    small_commit,
+    Object, ask, blob, commit, drive, fetch_body, object, pack, push, push_body, repository,
+    request, small_commit, tree,
 };
 use engine::engine::Request;
 use engine::hash::Oid;
 use engine::host::{Expect, Host, Row, Write};
+use engine::limits::GRACE_SECONDS;
 use engine::memory::Memory;
 use engine::object::Kind;
+use std::cell::Cell;
 
 const MAIN: &str = "refs/heads/main";
 
-/// A host on which another push is done just before this many calls are over.
-struct Overtaken {
+/// A host on which something else is done just before this many calls are over.
+struct Overtaken<'d> {
     memory: Memory,
     calls_left: usize,
-    body: Vec<u8>,
+    deed: Option<&'d dyn Fn(&mut Memory)>,
 }
 
-impl Overtaken {
+impl Overtaken<'_> {
     fn call(&mut self) {
-        if self.calls_left == 0 && !self.body.is_empty() {
+        if self.calls_left == 0
+            && let Some(deed) = self.deed.take()
+        {
             let mut other = self.memory.clone();
-            ask(&mut other, "receive-pack", &[&std::mem::take(&mut self.body)]);
+            deed(&mut other);
             self.memory.rows = other.rows;
         }
         self.calls_left = self.calls_left.saturating_sub(1);
     }
 }
 
-impl Host for Overtaken {
+impl Host for Overtaken<'_> {
     fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
         self.call();
         self.memory.get(key)
@@ -79,15 +84,29 @@ fn check(request: &dyn Fn() -> Request, body: &[u8], is_good: &dyn Fn(&[u8]) -> 
         [("refs/heads/new", None, Some(news[0].oid)), ("refs/tags/v1", None, Some(mark.oid))];
     let objects: Vec<Object> = news.into_iter().chain([mark]).collect();
     let push = push_body(&changes, &pack(&objects));
+    let deed = |host: &mut Memory| drop(ask(host, "receive-pack", &[&push]));
+    overtake(&host, request, body, &deed, is_good);
+}
+
+/// The same of another deed; answers how often it was done.
+fn overtake(
+    host: &Memory,
+    request: &dyn Fn() -> Request,
+    body: &[u8],
+    deed: &dyn Fn(&mut Memory),
+    is_good: &dyn Fn(&[u8]) -> bool,
+) -> usize {
     for calls_left in 0.. {
-        let mut host = Overtaken { memory: host.clone(), calls_left, body: push.clone() };
+        let mut host = Overtaken { memory: host.clone(), calls_left, deed: Some(deed) };
         drive(&mut host, request(), &[body]);
         let answer = &host.memory.output;
         assert!(is_good(answer), "after {calls_left} calls: {}", answer.escape_ascii());
-        if !host.body.is_empty() {
-            return assert!(calls_left > 0, "it asks the host");
+        if host.deed.is_some() {
+            assert!(calls_left > 0, "it asks the host");
+            return calls_left;
         }
     }
+    0
 }
 
 fn has(answer: &[u8], text: &str) -> bool {
@@ -114,4 +133,50 @@ fn a_push_disturbs_no_check_and_no_bundle() {
     check(&bundle, b"", &|answer| has(answer, "PACK") && !has(answer, "damaged"));
     let maintain = || request("POST", "/-/maintain", &[]);
     check(&maintain, b"", &|answer| answer.starts_with(b"Status: 200"));
+}
+
+/// A repository of so many packs that upkeep merges them, and together so large that no push does;
+/// its tip.
+fn scattered() -> (Memory, Oid) {
+    let (mut host, mut tip): (_, Option<Oid>) = (repository(), None);
+    for number in 0..20 {
+        let file = blob(number, 1_200_000);
+        let top = tree("100644", &[("file".into(), file.oid)]);
+        let change = commit(&top.oid, &tip.iter().collect::<Vec<_>>(), number as usize);
+        let new = change.oid;
+        push(&mut host, &[(MAIN, tip, Some(new))], &pack(&[change, top, file]));
+        tip = Some(new);
+    }
+    (host, tip.expect("it has commits"))
+}
+
+#[test]
+fn a_clone_that_outlives_its_rows_is_never_taken_for_a_whole_one() {
+    let (host, tip) = scattered();
+    let headers =
+        [("content-type", "application/x-git-upload-pack-request"), ("git-protocol", "version=2")];
+    let fetch = || request("POST", "/git-upload-pack", &headers);
+    let body = fetch_body(&[tip], &[]);
+    let mut whole = host.clone();
+    drive(&mut whole, fetch(), &[&body]);
+    let told = Cell::new(0);
+    let check = |times: &[u64]| {
+        // Upkeep once, and once more when the grace of the old rows is over.
+        let deed = |host: &mut Memory| {
+            for seconds in times {
+                let maintain = request("POST", "/-/maintain", &[]);
+                let time = maintain.time + seconds;
+                drive(host, Request { time, ..maintain }, &[]);
+            }
+        };
+        overtake(&host, &fetch, &body, &deed, &|answer| {
+            let is_told = has(answer, "damaged");
+            told.set(told.get() + usize::from(is_told));
+            is_told || answer == whole.output
+        })
+    };
+    check(&[0, GRACE_SECONDS]);
+    assert_eq!(told.get(), 0, "the rows are there as long as that");
+    check(&[0, GRACE_SECONDS + 1]);
+    assert!(told.get() > 0, "the rows were gone");
 }
