@@ -53,6 +53,8 @@ pub struct Store<'h> {
     /// Packs of the push under way that no manifest lists yet: their slots follow those that one
     /// does.
     parts: Vec<Pack>,
+    /// Pages of indexes that were found as they were written: a walk reads some many times.
+    sound: Vec<u64>,
     /// The sums of pages of data that were read and not yet compared with them.
     sums: Vec<(u64, [u8; sum::SUM_SIZE])>,
     contents: Ring,
@@ -94,6 +96,7 @@ impl<'h> Store<'h> {
             index_rows: Rows::new(INDEX_CACHE_MAX),
             data_rows: Rows::new(ROWS_CACHE_MAX),
             parts: Vec::new(),
+            sound: Vec::new(),
             sums: Vec::new(),
             contents: Ring::new(RING_MAX),
             inflate: Inflate::new(),
