@@ -2,7 +2,7 @@
 // comes out as the client takes it. Knows no store and no Git.
 
 import { type Ask, type Bytes, Engine, type Host, Progress } from "./engine";
-import type { Gate, Holder, Lease } from "./gate";
+import { Crowded, type Gate, type Holder, type Lease } from "./gate";
 import { type Head, read } from "./head";
 import { concat } from "./storage";
 
@@ -51,7 +51,8 @@ export class Exchange implements Holder {
   readonly tally: Tally = { bytesIn: 0, bytesOut: 0, pumps: 0, cpu: 0 };
   private engine: Engine | undefined;
   private progress = Progress.Busy;
-  private readonly lease: Lease;
+  // From the first step on: who is sent away then has its body read all the same.
+  private lease: Lease | undefined;
   private isDropped = false;
   private output: Bytes[] = [];
   private isDirty = false;
@@ -61,10 +62,9 @@ export class Exchange implements Holder {
 
   constructor(
     private readonly parts: Parts,
-    gate: Gate,
-    owner: string,
+    private readonly gate: Gate,
+    private readonly owner: string,
   ) {
-    this.lease = gate.enter(owner, this);
     this.reader = parts.body ? new Body(parts.body, parts.bodyMax) : undefined;
   }
 
@@ -88,7 +88,7 @@ export class Exchange implements Holder {
   // The next bytes of the answer; `undefined`: there are no more.
   async next(): Promise<Bytes | undefined> {
     for (let silent = 0; this.output.length === 0; ) {
-      if (this.isDropped) throw new Error("cut off: it took nothing, and others waited");
+      if (this.isDropped) throw new Crowded("cut off: it took nothing, and others waited");
       if (this.engine && this.progress === Progress.Done) return undefined;
       silent = (await this.step()) ? 0 : silent + 1;
       if (silent > 0 && silent % TURN_MAX === 0) await scheduler.wait(0);
@@ -115,12 +115,13 @@ export class Exchange implements Holder {
     this.isEnded = true;
     this.parts.onEnd();
     this.drop();
-    this.lease.end();
+    this.lease?.end();
     await this.reader?.drain(DRAIN_MAX);
   }
 
   // True: it has read of the body.
   private async step(): Promise<boolean> {
+    this.lease ??= this.gate.enter(this.owner, this);
     const isHungry = this.engine !== undefined && this.progress === Progress.Hungry;
     const bytes = isHungry ? await this.reader?.read(FEED_MAX) : undefined;
     this.tally.bytesIn += bytes?.length ?? 0;

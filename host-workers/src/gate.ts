@@ -26,6 +26,8 @@ export interface Holder {
 // One instance's place.
 export class Lease {
   isRunning = false;
+  // For room: it is not its client that keeps it.
+  isWaiting = false;
   touched = Date.now();
   constructor(
     private readonly gate: Gate,
@@ -54,6 +56,8 @@ export class Gate {
   private readonly leases = new Set<Lease>();
   private waiting = 0;
   peak = 0;
+
+  constructor(private readonly idleMax = IDLE_MAX) {}
 
   enter(owner: string, holder: Holder): Lease {
     if (this.waiting >= CROWD_MAX) throw new Crowded();
@@ -91,16 +95,18 @@ export class Gate {
       return;
     }
     this.waiting += 1;
+    lease.isWaiting = true;
     const begun = Date.now();
     try {
       do {
         await scheduler.wait(POLL);
-        if (Date.now() - begun > IDLE_MAX) this.cutIdle();
+        if (Date.now() - begun > this.idleMax) this.cutIdle();
         if (lease.holder.size === 0 && Date.now() - begun > PATIENCE) throw new Crowded();
       } while (!this.mayRun(lease));
       lease.isRunning = true;
     } finally {
       this.waiting -= 1;
+      lease.isWaiting = false;
     }
   }
 
@@ -114,9 +120,10 @@ export class Gate {
   }
 
   private cutIdle(): void {
-    const limit = Date.now() - IDLE_MAX;
+    const limit = Date.now() - this.idleMax;
     for (const lease of this.leases) {
-      if (lease.holder.size > 0 && !lease.isRunning && lease.touched < limit) {
+      const isIdle = !lease.isRunning && !lease.isWaiting && lease.touched < limit;
+      if (isIdle && lease.holder.size > 0) {
         lease.holder.drop();
         this.leave(lease);
       }
@@ -127,7 +134,7 @@ export class Gate {
 export class Crowded extends Error {
   readonly status = 503;
 
-  constructor() {
-    super("too many requests at once: try again later");
+  constructor(text = "too many requests at once: try again later") {
+    super(text);
   }
 }

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { MEMORY_MAX } from "../src/engine";
-import { Crowded, Gate } from "../src/gate";
+import { Crowded, Gate, type Lease } from "../src/gate";
 
 function holder(size = 0) {
   return { size, drop: () => undefined };
@@ -55,5 +55,23 @@ describe("the gate", () => {
     gate.forget("b");
     expect((await all).every((opened) => opened)).toBe(true);
     gate.enter("d", holder());
+  });
+
+  it("cuts off who takes nothing while others wait, and never who waits", async () => {
+    const gate = new Gate(50);
+    const [dropped, ran]: [string[], string[]] = [[], []];
+    const enter = async (name: string, size: number) => {
+      const own = { size: 0, drop: () => void dropped.push(name) };
+      const lease = gate.enter(name, own);
+      await lease.run(async () => void (own.size = size));
+      return lease;
+    };
+    const waiting = [await enter("a", 1 << 20), await enter("b", 1 << 20)];
+    await enter("slow", 46 << 20);
+    await enter("slower", MEMORY_MAX);
+    await scheduler.wait(60);
+    const run = async (lease: Lease) => await lease.run(async () => void ran.push(lease.owner));
+    await Promise.all(waiting.map(run));
+    expect([dropped, ran.sort()]).toEqual([["slow", "slower"], ["a", "b"]]);
   });
 });
