@@ -22,6 +22,8 @@ export interface Env {
   readonly TIER_DAYS?: string;
   // Hours between two snapshots of a repository that changes; 0: only on demand.
   readonly SNAPSHOT_HOURS?: string;
+  // Days after which all rows of a repository are read again; 0: never.
+  readonly SCRUB_DAYS?: string;
 }
 
 // A setting that is a number.

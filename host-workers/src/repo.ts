@@ -60,7 +60,8 @@ export class Repository extends DurableObject<Env> {
       env,
       rows: this.rows,
       tier: this.tier,
-      maintain: () => this.runAll("/-/maintain", crypto.randomUUID()),
+      maintain: () => this.runAll("POST", "/-/maintain", crypto.randomUUID()),
+      scrub: () => this.runAll("GET", "/-/scrub", crypto.randomUUID()),
       isQuiet: () => this.unsuspending === 0,
     });
   }
@@ -73,7 +74,7 @@ export class Repository extends DurableObject<Env> {
       if (this.rows.note("restoring")) {
         return refusal(503, "this repository is being restored from a snapshot");
       }
-      if (call.creates && this.rows.isEmpty) await this.runAll("/-/create", call.id);
+      if (call.creates && this.rows.isEmpty) await this.runAll("POST", "/-/create", call.id);
       const ask = this.ask(request, call);
       exchange = this.exchange(ask, body(request), bodyMax(request, this.env));
       const { head, rest } = await exchange.head();
@@ -159,11 +160,12 @@ export class Repository extends DurableObject<Env> {
     ask: Ask,
     bytes: ReadableStream<Uint8Array> | null,
     bodyMax: number,
+    touches = true,
   ): Exchange {
     const suspends = this.tier?.isUsed ?? false;
     const parts = {
       module,
-      host: new Reader(this.rows, this.tier, true),
+      host: new Reader(this.rows, this.tier, touches),
       suspends,
       ask,
       body: bytes,
@@ -255,14 +257,18 @@ export class Repository extends DurableObject<Env> {
   }
 
   // A request of the host's own.
-  private async runAll(path: string, id: string): Promise<void> {
+  private async runAll(method: "GET" | "POST", path: string, id: string): Promise<string> {
     const [access, headers] = [READ | WRITE | ADMIN, [] as const];
     const time = seconds();
     const who = { time, id, caller: "", access, sizeMax: 0 };
-    const ask = { method: "POST", path, query: "", headers, ...who };
-    const exchange = this.exchange(ask, null, 0);
+    const ask = { method, path, query: "", headers, ...who };
+    // What is read so is not read by anybody: it may grow cold all the same.
+    const exchange = this.exchange(ask, null, 0, method === "POST");
     try {
-      while (await exchange.next());
+      const { rest } = await exchange.head();
+      const text = [new TextDecoder().decode(rest)];
+      for (let more; (more = await exchange.next()); ) text.push(new TextDecoder().decode(more));
+      return text.join("");
     } finally {
       await exchange.end();
     }

@@ -9,6 +9,7 @@ import type { Tier } from "./tier";
 // SQLite's share of the 10 GB that an object may hold; the rest is for its log and for upkeep.
 export const SIZE_MAX = 9e9;
 const TIER_DAYS = 14;
+const SCRUB_DAYS = 30;
 const SOON = 1_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -20,13 +21,16 @@ export interface Place {
   readonly rows: Rows;
   readonly tier: Tier | undefined;
   // The engine's own maintenance, as a request.
-  readonly maintain: () => Promise<void>;
+  readonly maintain: () => Promise<unknown>;
+  // What the engine says of all rows: `ok` in the end, or what is damaged.
+  readonly scrub: () => Promise<string>;
   // Whether no request runs that could not wait for a cold row.
   readonly isQuiet: () => boolean;
 }
 
 // Notes in the rows say what is due, since no memory outlives an eviction: `changed` since the
-// engine's maintenance, `unsaved` since the last `snapshot` (a time), and the repository's `name`.
+// engine's maintenance, `unsaved` since the last `snapshot` (a time), the repository's `name`, and
+// when its rows were last `scrubbed`.
 export class Upkeep {
   private hasAlarm = false;
   private isChanged = false;
@@ -51,6 +55,7 @@ export class Upkeep {
     if (rows.isEmpty || rows.note("restoring")) return;
     await attempt("maintenance", () => this.maintain());
     if (this.snapshotAt <= Date.now()) await attempt("snapshot", () => this.snapshot());
+    await attempt("the scrub", () => this.scrub());
     const moved = await attempt("the slow tier", () => this.cool());
     const next = moved ? Date.now() + SOON : this.next();
     if (!Number.isFinite(next)) return;
@@ -94,6 +99,20 @@ export class Upkeep {
     this.isChanged = false;
     await maintain();
     if (!this.isChanged) rows.setNotes({ changed: undefined });
+  }
+
+  // Reads all rows now and then, when there is an alarm anyway; what is damaged stands in the log.
+  private async scrub(): Promise<void> {
+    const { env, rows, scrub } = this.place;
+    const days = number(env.SCRUB_DAYS, SCRUB_DAYS);
+    const [now, last] = [Date.now(), rows.note("scrubbed")];
+    if (days === 0 || Number(last ?? now) + days * DAY > now) {
+      if (last === undefined) rows.setNotes({ scrubbed: String(now) });
+      return;
+    }
+    rows.setNotes({ scrubbed: String(now) });
+    const text = await scrub();
+    if (text !== "ok\n") throw new Error(`${rows.note("name")} is damaged:\n${text}`);
   }
 
   // When the next snapshot by schedule is due.

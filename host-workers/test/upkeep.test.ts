@@ -1,7 +1,7 @@
 // What alarms do: maintenance, snapshots by schedule, rows that grow cold.
 
 import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { equal, noise } from "./bytes";
 import { ZERO, bytesOf, create, fetchPack, pack, push, pushBody } from "./git";
 
@@ -66,6 +66,31 @@ describe("upkeep", () => {
     expect((await stub.usage()).cold).toBe(0);
     expect(await stub.cool(0)).toBe(true);
     expect((await stub.usage()).cold).toBeGreaterThan(2_000_000);
+  });
+
+  it("reads all rows once a month, and logs what is damaged", async () => {
+    const { stub } = await repository("t/scrubbed");
+    const said: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((...words) => void said.push(words.join(" ")));
+    const run = async (days: number) => {
+      await runInDurableObject(stub, (_, state) => {
+        const time = String(Date.now() - days * 24 * HOUR);
+        const sql = "UPDATE notes SET value = json_set(value, '$.scrubbed', ?)";
+        state.storage.sql.exec(sql, time);
+      });
+      await evictDurableObject(stub);
+      await runDurableObjectAlarm(stub);
+    };
+    await run(31);
+    expect(said).toEqual([]);
+    await runInDurableObject(stub, (_, state) => {
+      state.storage.sql.exec("UPDATE pages SET value = substr(value, 1, length(value) - 1) || x'00'");
+    });
+    await run(29);
+    expect(said).toEqual([]);
+    await run(31);
+    expect(said.join()).toContain("t/scrubbed is damaged:\ndamaged row p/%00%00%00%00");
+    vi.restoreAllMocks();
   });
 
   it("tries again later what failed", async () => {
