@@ -11,6 +11,7 @@ use engine::object::Kind;
 use engine::pack::entry::{self, Form};
 use engine::wire::line;
 use record::Record;
+use std::cell::Cell;
 use std::fmt::Write;
 
 pub struct Object {
@@ -227,6 +228,15 @@ impl Host for Mortal {
     }
 }
 
+thread_local! {
+    static LATER: Cell<u64> = const { Cell::new(0) };
+}
+
+/// So many seconds have passed for the requests of this thread.
+pub fn later(seconds: u64) {
+    LATER.set(seconds);
+}
+
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let header = |(name, value): &(&str, &str)| Header {
@@ -238,7 +248,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
         path: path.into(),
         query: query.into(),
         headers: headers.iter().map(header).collect(),
-        time: 1_700_000_000,
+        time: 1_700_000_000 + LATER.get(),
         id: b"request".to_vec(),
         caller: b"me".to_vec(),
         access: Access { read: true, write: true, admin: true },

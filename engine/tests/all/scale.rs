@@ -2,8 +2,8 @@
 //! no machine changes. `SCALE=1 make bench` runs the far sizes too, for the plots.
 
 use crate::client::{
-    Object, ask, blob, commit, fetch, ls_refs_body, object, pack, push, repository, request, run,
-    small_commit, tree,
+    Object, ask, blob, commit, fetch, later, ls_refs_body, object, pack, push, repository, request,
+    run, small_commit, tree,
 };
 use engine::hash::Oid;
 use engine::memory::{Cost, Memory};
@@ -108,12 +108,14 @@ fn pushes(table: &mut Table, sizes: &[usize]) {
             push(&mut host, &[(MAIN, tip, Some(objects[0].oid))], &pack(&objects));
             host.output.clear();
             (tip, count) = (Some(objects[0].oid), count + 1);
+            later(count as u64);
         }
         let tip = tip.expect("a push");
         table.small("pushes", *size, &host, tip, count);
         maintain(&mut host);
         table.measure("pushes", *size, "clone", &mut host, |host| drop(fetch(host, tip, &[])));
     }
+    later(0);
 }
 
 fn refs(table: &mut Table, sizes: &[usize]) {
