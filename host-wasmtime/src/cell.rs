@@ -235,11 +235,11 @@ impl Cell {
             !pool.idle.is_empty() || Arc::strong_count(&pool.writers) > 1
         });
         open.idle -= old.len();
-        let was_used = std::mem::take(&mut open.was_used);
+        let has_freed = std::mem::take(&mut open.was_used) || !old.is_empty();
         drop(open);
         // Closed here, not under the lock: the last one writes its log back.
         drop(old);
-        if was_used {
+        if has_freed {
             heap::trim();
         }
     }

@@ -180,3 +180,36 @@ fn paths_of_a_walk_have_a_number() {
         );
     }
 }
+
+#[test]
+fn commits_of_a_walk_have_a_number() {
+    const PARENTS: usize = 80_000;
+    let file = blob(1, 10);
+    let top = tree("100644", &[("file".into(), file.oid)]);
+    let roots: Vec<Object> = (0..=WALK_MAX).map(|time| commit(&top.oid, &[], time)).collect();
+    let merged = |parents: &[Object], time: usize| {
+        let parents: Vec<&Oid> = parents.iter().map(|root| &root.oid).collect();
+        commit(&top.oid, &parents, 2 * WALK_MAX + time)
+    };
+    let merges = roots.chunks(PARENTS).enumerate().map(|(at, roots)| merged(roots, at));
+    let merges: Vec<Object> = merges.collect();
+    let (at, over) = (merged(&merges[..WALK_MAX / PARENTS], 100), merged(&merges, 200));
+    let other = commit(&top.oid, &[], 9 * WALK_MAX);
+    let tips = [at.oid, over.oid];
+    let changes = [
+        ("refs/heads/at", None, Some(tips[0])),
+        ("refs/heads/over", None, Some(tips[1])),
+        ("refs/heads/other", None, Some(other.oid)),
+    ];
+    let mut objects = vec![at, over, other, top, file];
+    objects.extend(merges.into_iter().chain(roots));
+    let mut host = repository();
+    let answer = ask(&mut host, "receive-pack", &[&push_body(&changes, &pack(&objects))]);
+    assert!(has(&answer, "ok refs/heads/over"), "{}", answer.escape_ascii());
+    // One branch of several: what it reaches is walked, all its roots at once.
+    for (tip, expect) in tips.into_iter().zip(["packfile", "larger than this server reads"]) {
+        let answer = ask(&mut host, "upload-pack", &[&fetch_body(&[tip], &[])]);
+        let start = &answer[..answer.len().min(500)];
+        assert!(has(start, expect), "{expect}: {}", start.escape_ascii());
+    }
+}
