@@ -63,7 +63,8 @@ impl Advert {
                 if self.version == 1 {
                     line::write(out, &[b"version 1\n"]);
                 }
-                if self.service == Service::UploadPack {
+                let is_hidden = store.covers(self.service.hidden(), b"HEAD");
+                if self.service == Service::UploadPack && !is_hidden {
                     let head = store.head().to_vec();
                     if let Some(Target::Direct { oid, .. }) = store.find_ref(&head)? {
                         self.write(store, &oid, b"HEAD", Some(&head), out);

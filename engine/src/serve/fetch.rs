@@ -60,7 +60,7 @@ impl Fetch {
             _ if word == b"want-ref" && store.is_set(Key::AllowRef) => {
                 let head = store.head().to_vec();
                 let name = if rest == b"HEAD" { &head } else { rest };
-                let is_hidden = store.covers(Service::UploadPack.hidden(), name);
+                let is_hidden = store.covers(Service::UploadPack.hidden(), rest);
                 let found = store.find_ref(name)?.filter(|_| !is_hidden);
                 let Some(Target::Direct { oid, .. }) = found else {
                     write_error(out, &[b"unknown ref ", rest]);
@@ -176,6 +176,15 @@ impl Fetch {
         Sender::new(store, ask, frame, self.ofs_delta, !self.no_progress)
     }
 
+    /// Whether a ref is wanted twice: then the client was told.
+    fn is_repeated(&self, out: &mut Vec<u8>) -> bool {
+        let mut order = sort::numbers(self.wanted.len());
+        let name = |at: u32| self.wanted.get(at as usize).map_or(&[][..], |(_, name)| name);
+        sort::by(&mut order, &|a, b| name(a) < name(b));
+        let twice = order.windows(2).find(|two| name(two[0]) == name(two[1]));
+        twice.inspect(|two| write_error(out, &[b"duplicate want-ref ", name(two[0])])).is_some()
+    }
+
     /// Where history is cut, if the client's is or shall be.
     pub fn cut(&self, store: &mut Store) -> Result<Option<Cut>> {
         if self.shallow.is_empty() && !self.deepen.is_set() {
@@ -219,6 +228,7 @@ impl Answer {
         }
         self.state = match core::mem::replace(&mut self.state, State::Done) {
             State::Check if self.ask.wants.is_empty() && !self.ask.wait_for_done => State::Done,
+            State::Check if self.ask.is_repeated(out) => State::Done,
             State::Check if !admits(store, &self.ask.wants, out)? => State::Done,
             State::Check if self.ask.done || !self.ask.has_haves => State::Pack,
             State::Check => State::Acknowledge,

@@ -100,7 +100,8 @@ impl Answer {
     }
 
     fn write_head(&self, store: &mut Store, out: &mut Vec<u8>) -> Result<()> {
-        if !self.prefixes.iter().any(|prefix| b"HEAD".starts_with(prefix)) {
+        let is_hidden = store.covers(Service::UploadPack.hidden(), b"HEAD");
+        if is_hidden || !self.prefixes.iter().any(|prefix| b"HEAD".starts_with(prefix)) {
             return Ok(());
         }
         let head = store.head().to_vec();

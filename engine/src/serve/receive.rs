@@ -4,7 +4,7 @@
 use super::refs_check::{Refusal, check};
 use super::{Lines, Progress, caps, certificate, write_error};
 use crate::error::{Blame, Error, Result};
-use crate::hash::Format;
+use crate::hash::{Format, Oid};
 use crate::limits::{
     CERTIFICATE_MAX, CLAIMS_MAX, COMMANDS_MANY, OPTIONS_MAX, PART_SMALL, STEPS_SILENT,
 };
@@ -158,7 +158,8 @@ impl Receive {
     }
 
     fn on_command(&mut self, store: &Store, text: &[u8]) -> Result<()> {
-        if text.starts_with(b"shallow ") {
+        if let Some(id) = text.strip_prefix(b"shallow ") {
+            Oid::from_hex(store.format(), id)?;
             // A shallow clone may push what leans on nothing that the server lacks.
             self.is_shallow = true;
             return Ok(());
