@@ -139,6 +139,8 @@ pub const FORWARDS_MAX: usize = 1_000;
 /// Beside so many commands a pack is taken in parts of so many objects: both need memory.
 pub const COMMANDS_MANY: usize = 2_000;
 pub const PART_SMALL: u32 = 30_000;
+/// Bytes of a report on refs that one pump writes.
+pub const REPORT_MAX: usize = 60 << 10;
 /// Bytes of a repository's settings.
 pub const SETTINGS_MAX: usize = 64 << 10;
 /// Bytes of warnings about objects that a push is told.

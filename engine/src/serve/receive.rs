@@ -6,7 +6,7 @@ use super::{Lines, Progress, caps, certificate, write_error};
 use crate::error::{Blame, Error, Result};
 use crate::hash::{Format, Oid};
 use crate::limits::{
-    CERTIFICATE_MAX, CLAIMS_MAX, COMMANDS_MANY, OPTIONS_MAX, PART_SMALL, STEPS_SILENT,
+    CERTIFICATE_MAX, CLAIMS_MAX, COMMANDS_MANY, OPTIONS_MAX, PART_SMALL, REPORT_MAX, STEPS_SILENT,
 };
 use crate::store::import::Import;
 use crate::store::log::Record;
@@ -15,8 +15,8 @@ use crate::store::updates::{Looked, Update, Updates};
 use crate::store::{Key, Store};
 use crate::wire::band::{Band, Frame, Writer};
 use crate::wire::certificate::{parts, values};
-use crate::wire::line::Line;
-use crate::wire::push::{Command, Wishes, command, report};
+use crate::wire::line::{self, Line};
+use crate::wire::push::{Command, Wishes, command, status};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -55,7 +55,16 @@ enum State {
     Refused(Vec<u8>),
     Steps(Box<Import>),
     Answer(Option<Box<Import>>),
+    Report(Report),
     Done,
+}
+
+/// What is told of a push, a piece at a time: of 100,000 refs it is some MiB.
+struct Report {
+    unpack: Vec<u8>,
+    refused: Vec<Refusal>,
+    /// Commands that it was told of.
+    told: usize,
 }
 
 impl Receive {
@@ -225,8 +234,8 @@ impl Receive {
                 };
             }
             State::Pack(Some(import)) => self.state = State::Steps(import),
-            State::Pack(None) => self.end_unpack(Error::CutShort.text().as_bytes(), out),
-            State::Refused(reason) => self.end_unpack(&reason, out),
+            State::Pack(None) => self.end_unpack(Error::CutShort.text().as_bytes()),
+            State::Refused(reason) => self.end_unpack(&reason),
             State::Steps(mut import) => match import.step(store) {
                 Ok(true) => self.state = State::Answer(Some(import)),
                 Ok(false) => {
@@ -234,11 +243,12 @@ impl Receive {
                     self.state = State::Steps(import);
                 }
                 Err(Error::MissingObject) => self.end_open(&import, out),
-                Err(error) => self.end_unpack(&import.explain(blamed(error)?), out),
+                Err(error) => self.end_unpack(&import.explain(blamed(error)?)),
             },
             State::Answer(import) => {
                 self.answer(store, import, out)?;
             }
+            State::Report(report) => self.tell_refs(report, out),
             State::Done => {}
         }
         Ok(self.progress())
@@ -251,7 +261,7 @@ impl Receive {
                 Progress::Busy
             }
             State::Refused(_) if self.caller.is_stream => Progress::Busy,
-            State::Steps(_) | State::Answer(_) => Progress::Busy,
+            State::Steps(_) | State::Answer(_) | State::Report(_) => Progress::Busy,
             State::Done => Progress::Done,
             _ => Progress::Hungry,
         }
@@ -288,8 +298,8 @@ impl Receive {
     }
 
     /// The pack could not be taken: no ref moves.
-    fn end_unpack(&mut self, reason: &[u8], out: &mut Vec<u8>) {
-        self.refuse(reason, &|_| b"unpacker error", out);
+    fn end_unpack(&mut self, reason: &[u8]) {
+        self.refuse(reason, &|_| b"unpacker error");
     }
 
     /// The pack refers to what neither it nor the store has.
@@ -302,7 +312,7 @@ impl Receive {
             true => b"missing necessary objects",
             false => b"not done: the push has missing objects",
         };
-        self.refuse(b"ok", &reason, out);
+        self.refuse(b"ok", &reason);
     }
 
     fn answer(
@@ -318,7 +328,7 @@ impl Receive {
         let (head, _) = parts(&self.certificate).unwrap_or_default();
         let is_signed = !self.certificate.is_empty();
         if is_signed && !values(head, b"push-option").eq(self.options.iter().map(Vec::as_slice)) {
-            self.refuse(b"ok", &|_| b"inconsistent push options", out);
+            self.refuse(b"ok", &|_| b"inconsistent push options");
             return Ok(());
         }
         let (mut refused, mut is_over) = (Vec::new(), false);
@@ -332,7 +342,7 @@ impl Receive {
         if !is_over || self.wishes.atomic && refused.iter().any(Option::is_some) {
             refused.iter_mut().for_each(|slot| _ = slot.get_or_insert(reason));
         }
-        self.report(b"ok", &refused, out);
+        self.report(b"ok", refused);
         Ok(())
     }
 
@@ -370,24 +380,42 @@ impl Receive {
         }
     }
 
-    fn report(&mut self, unpack: &[u8], refused: &[Refusal], out: &mut Vec<u8>) {
-        let mut text = Vec::new();
-        let reasons = refused.iter().enumerate();
-        report(&mut text, unpack, reasons.map(|(at, reason)| (self.commands.name(at), *reason)));
+    fn report(&mut self, unpack: &[u8], refused: Vec<Refusal>) {
+        self.state = State::Report(Report { unpack: unpack.to_vec(), refused, told: 0 });
+    }
+
+    fn tell_refs(&mut self, report: Report, out: &mut Vec<u8>) {
+        let (mut report, mut text) = (report, Vec::new());
+        if report.told == 0 {
+            line::write(&mut text, &[b"unpack ", &report.unpack, b"\n"]);
+        }
+        while let Some(refusal) = report.refused.get(report.told)
+            && text.len() < REPORT_MAX
+        {
+            status(&mut text, self.commands.name(report.told), *refusal);
+            report.told += 1;
+        }
+        let is_over = report.told == report.refused.len();
+        if is_over {
+            line::flush(&mut text);
+        }
         let mut writer = self.writer();
         if self.wishes.report {
             writer.data(out, &text);
         }
-        writer.end(out);
+        match is_over {
+            true => writer.end(out),
+            false => self.state = State::Report(report),
+        }
     }
 
     /// Refuses each command for a reason.
-    fn refuse(&mut self, unpack: &[u8], reason: &dyn Fn(bool) -> &'static [u8], out: &mut Vec<u8>) {
+    fn refuse(&mut self, unpack: &[u8], reason: &dyn Fn(bool) -> &'static [u8]) {
         let mut refused = Vec::new();
         for at in 0..self.commands.len() {
             refused.push(Some(reason(self.commands.has_new(at))));
         }
-        self.report(unpack, &refused, out);
+        self.report(unpack, refused);
     }
 }
 

@@ -58,20 +58,12 @@ impl Wishes {
     }
 }
 
-/// Appends the report: how unpacking went, then each ref; `None`: it was done.
-pub fn report<'a>(
-    out: &mut Vec<u8>,
-    unpack: &[u8],
-    refs: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-) {
-    line::write(out, &[b"unpack ", unpack, b"\n"]);
-    for (name, refusal) in refs {
-        match refusal {
-            None => line::write(out, &[b"ok ", name, b"\n"]),
-            Some(reason) => line::write(out, &[b"ng ", name, b" ", reason, b"\n"]),
-        }
+/// Appends how a ref fared, as a line of the report; `None`: it was done.
+pub fn status(out: &mut Vec<u8>, name: &[u8], refusal: Option<&[u8]>) {
+    match refusal {
+        None => line::write(out, &[b"ok ", name, b"\n"]),
+        Some(reason) => line::write(out, &[b"ng ", name, b" ", reason, b"\n"]),
     }
-    line::flush(out);
 }
 
 #[cfg(test)]
