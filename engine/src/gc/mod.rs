@@ -19,6 +19,9 @@ use bitmaps::Marking;
 use core::ops::Range;
 use rewrite::Rewrite;
 
+/// Bytes of a SHA-256.
+const TRAILER_MAX: usize = 32;
+
 pub struct Upkeep {
     /// Seconds since 1970.
     time: u64,
@@ -86,7 +89,13 @@ impl Upkeep {
             },
             Work::Trailer(export) => {
                 let mut last = Vec::new();
-                let is_over = export.pump(store, STEP_MAX, &mut |piece| last = piece.to_vec())?;
+                // The last piece is the trailer; those that are larger cannot be it.
+                let mut keep = |piece: &[u8]| {
+                    if piece.len() <= TRAILER_MAX {
+                        last = piece.to_vec();
+                    }
+                };
+                let is_over = export.pump(store, STEP_MAX, &mut keep)?;
                 if !is_over {
                     return Ok(false);
                 }

@@ -105,7 +105,6 @@ impl Store<'_> {
     }
 
     /// Notes it, unless the packs are others by now.
-    #[inline(never)]
     pub fn set_trailer(&mut self, trailer: Vec<u8>) {
         let mut manifest = self.manifest.clone();
         if let Some(last) = manifest.packs.last_mut() {

@@ -16,7 +16,7 @@ pub struct Paths {
 impl Paths {
     /// Whether a tree was not seen at this path before; notes it. A tree at too many is refused.
     pub fn enters(&mut self, tree: Place, path: &[u8]) -> Result<bool> {
-        let mut hash = u64::from(tree.pack) << 32 | u64::from(tree.position);
+        let mut hash = tree.name();
         for byte in path {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
