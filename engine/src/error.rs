@@ -37,6 +37,7 @@ pub enum Error {
     NoSetting = 20,
     BadSetting = 21,
     BadBranch = 22,
+    TagsTooDeep = 23,
     /// The store holds what this engine did not write.
     Corrupt = 64,
 }
@@ -73,6 +74,7 @@ impl Error {
             Error::NoSetting => "there is no setting of that name",
             Error::BadSetting => "that is no value of this setting",
             Error::BadBranch => "that is no name for a branch",
+            Error::TagsTooDeep => "too many tags of tags lead to one another",
             Error::Busy => "too many pushes at once: try again",
             Error::Corrupt => "the repository's stored data is damaged",
         }

@@ -73,8 +73,8 @@ pub const CHAIN_MAX: u8 = 50;
 pub const CLAIMS_MAX: usize = 100;
 /// Packs that a repository has at most: their list is one row.
 pub const PACKS_MAX: usize = 8_000;
-/// An object of at most so many bytes is inflated at once; larger ones piece by piece.
-pub const WHOLE_MAX: usize = 64 << 10;
+/// An object of at most so many bytes is inflated at once; larger ones by pieces of this size.
+pub const WHOLE_MAX: u64 = 64 << 10;
 /// Bytes of objects that wait until their ids are computed together, and of the largest of them.
 pub const WAITING_MAX: usize = 3 << 19;
 pub const WAITS_MAX: usize = 400 << 10;
@@ -90,6 +90,10 @@ pub const PATHNAME_MAX: usize = 4096;
 pub const WALK_MAX: usize = 400_000;
 /// Commits that a bounded search looks at.
 pub const ANCESTORS_MAX: usize = 20_000;
+/// Commits of both sides that a request looks at to learn whether it knows enough of the client's.
+pub const READY_MAX: usize = 400_000;
+/// Tags that lead to a tag, one behind the other.
+pub const TAGS_MAX: usize = 100;
 /// A repository of fewer objects has no bitmaps: a walk is as fast.
 pub const BITMAPS_FROM: u32 = 5_000;
 /// What nothing reaches is kept so long, in case that a deleted ref is wanted back
@@ -139,6 +143,8 @@ pub const FORWARDS_MAX: usize = 1_000;
 /// Beside so many commands a pack is taken in parts of so many objects: both need memory.
 pub const COMMANDS_MANY: usize = 2_000;
 pub const PART_SMALL: u32 = 30_000;
+/// Bytes of the reason why a pack is refused: it may name a path, or quote a file.
+pub const REASON_MAX: usize = 8 << 10;
 /// Bytes of a report on refs that one pump writes.
 pub const REPORT_MAX: usize = 60 << 10;
 /// Bytes of a repository's settings.
@@ -149,12 +155,15 @@ pub const WARNINGS_MAX: usize = 32 << 10;
 pub const CERTIFICATE_MAX: usize = 1 << 20;
 /// Damaged objects that a check looks for behind each ref.
 pub const SUSPECTS_MAX: usize = 1_000;
+/// Bytes of push options; one of few bytes counts as of so many.
+pub const OPTION_LEAST: usize = 16;
 /// Bytes of push options.
 pub const OPTIONS_MAX: usize = 64 << 10;
 
 const _: () = assert!(REFNAME_MAX + 2 <= KEY_MAX);
 const _: () = assert!(CHAIN_MAX < DEPTH_MAX);
 const _: () = assert!(LINE_MAX < EMIT_MAX);
+const _: () = assert!(REASON_MAX < REPORT_MAX);
 const _: () = assert!(ROW_MAX < HELD_MAX);
 const _: () = assert!((PART_IDS + PART_IDS_MORE) * 3 / 2 < 1 << 18);
 const _: () = assert!(2 * (WAITING_MAX + WAITS_MAX) < RING_SMALL);

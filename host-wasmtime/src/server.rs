@@ -47,7 +47,7 @@ pub struct Server {
     pub cell: Arc<Cell>,
     pub gate: Gate,
     places: Arc<Semaphore>,
-    /// Random at each start, so that no two requests ever have one id.
+    /// Random at each start, so that no two requests ever have one id, and that nobody guesses one.
     start: String,
     count: AtomicU64,
 }
@@ -55,7 +55,7 @@ pub struct Server {
 impl Server {
     pub fn new(cell: Arc<Cell>, gate: Gate) -> Result<Server> {
         let places = Arc::new(Semaphore::new(cell.limits.capacity as usize));
-        let start = tokens::random::<6>()?;
+        let start = tokens::random::<16>()?;
         Ok(Server { cell, gate, places, start, count: AtomicU64::new(0) })
     }
 
@@ -73,7 +73,8 @@ impl Server {
     }
 
     pub fn next_id(&self) -> String {
-        format!("{}-{:x}", self.start, self.count.fetch_add(1, Ordering::Relaxed))
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        tokens::digest(&format!("{}-{count}", self.start))
     }
 }
 

@@ -99,7 +99,7 @@ impl<'h> Engine<'h> {
             Ok(Some(found)) => match route(&request) {
                 Ok((session, content_type)) => {
                     let state = State::Session { session: Box::new(session), content_type };
-                    let mut store = Store::new(host, found).at(request.time);
+                    let mut store = Store::new(host, found).at(request.time).of(&request.id);
                     store.bind(cut(&request.caller, b'\n').1);
                     let (out, time, is_stream) = (Vec::new(), request.time, request.is_stream());
                     let (is_silent, waited) = (true, 0);

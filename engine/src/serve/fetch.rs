@@ -4,7 +4,7 @@ use super::sender::Sender;
 use super::{Service, admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
-use crate::limits::{HAVES_MAX, PATTERNS_MAX, WANTS_MAX};
+use crate::limits::{HAVES_MAX, PATTERNS_MAX, READY_MAX, WANTS_MAX};
 use crate::object::{self, Entry, Kind};
 use crate::sort;
 use crate::store::settings::{self, Key, Offer};
@@ -145,6 +145,10 @@ impl Fetch {
                     return Ok(None);
                 }
             },
+            _ if word == b"filter" && self.filter.is_some() => {
+                write_error(out, &[b"upload-pack: multiple filter-specs cannot be combined"]);
+                return Ok(None);
+            }
             _ if word == b"filter" && store.is_set(Key::AllowFilter) => {
                 match Filter::read(rest, &mut |name| blob(store, name)) {
                     Ok(filter) => self.filter = Some(filter),
@@ -264,7 +268,8 @@ impl Answer {
         for oid in &self.ask.commons {
             line::write(out, &[self.band(), b"ACK ", &oid.to_hex(), b"\n"]);
         }
-        if !self.ask.wait_for_done && walk::is_ready(store, &self.ask.wants, &self.ask.commons)? {
+        let Fetch { wants, commons, wait_for_done, .. } = &self.ask;
+        if !wait_for_done && walk::is_ready(store, wants, commons, &mut READY_MAX.clone())? {
             line::write(out, &[self.band(), b"ready\n"]);
             line::delim(out);
             return Ok(State::Pack);

@@ -6,7 +6,8 @@ use super::{Lines, Progress, caps, certificate, write_error};
 use crate::error::{Blame, Error, Result};
 use crate::hash::{Format, Oid};
 use crate::limits::{
-    CERTIFICATE_MAX, CLAIMS_MAX, COMMANDS_MANY, OPTIONS_MAX, PART_SMALL, REPORT_MAX, STEPS_SILENT,
+    CERTIFICATE_MAX, CLAIMS_MAX, COMMANDS_MANY, OPTION_LEAST, OPTIONS_MAX, PART_SMALL, REASON_MAX,
+    REPORT_MAX, STEPS_SILENT,
 };
 use crate::store::import::Import;
 use crate::store::log::Record;
@@ -123,9 +124,10 @@ impl Receive {
             }
             (State::Commands | State::Certificate, Line::Flush) => self.end_commands(store),
             (State::Options, Line::Data(_)) => {
-                let size = self.options.iter().map(Vec::len).sum::<usize>();
+                let cost = |text: &[u8]| text.len().max(OPTION_LEAST);
+                let size = self.options.iter().map(|text| cost(text)).sum::<usize>();
                 let text = line.text().unwrap_or_default();
-                if size + text.len() > OPTIONS_MAX || text.contains(&b'\n') {
+                if size + cost(text) > OPTIONS_MAX || text.contains(&b'\n') {
                     return Err(Error::TooLarge);
                 }
                 self.options.push(text.to_vec());
@@ -381,7 +383,8 @@ impl Receive {
     }
 
     fn report(&mut self, unpack: &[u8], refused: Vec<Refusal>) {
-        self.state = State::Report(Report { unpack: unpack.to_vec(), refused, told: 0 });
+        let unpack = unpack.get(..REASON_MAX).unwrap_or(unpack).to_vec();
+        self.state = State::Report(Report { unpack, refused, told: 0 });
     }
 
     fn tell_refs(&mut self, report: Report, out: &mut Vec<u8>) {

@@ -5,7 +5,7 @@ use super::sender::Sender;
 use super::{Lines, Progress, admits, write_error};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
-use crate::limits::HAVES_MAX;
+use crate::limits::{HAVES_MAX, READY_MAX};
 use crate::store::{Store, settings};
 use crate::walk::{self, Cut};
 use crate::wire::band::Frame;
@@ -30,6 +30,8 @@ pub struct Upload {
     was_ready: bool,
     /// How many common haves there were when readiness was looked at, and the answer.
     ready: (usize, bool),
+    /// Commits that may still be looked at for it.
+    patience: usize,
     /// One request holds all rounds.
     is_stream: bool,
     state: State,
@@ -70,6 +72,7 @@ impl Upload {
             last: None,
             was_ready: false,
             ready: (0, false),
+            patience: READY_MAX,
             is_stream,
             state: State::Wants,
         }
@@ -271,8 +274,8 @@ impl Upload {
     fn is_ready(&mut self, store: &mut Store) -> Result<bool> {
         let count = self.ask.commons.len();
         if !self.ready.1 && self.ready.0 != count {
-            let is_ready = walk::is_ready(store, &self.ask.wants, &self.ask.commons)?;
-            self.ready = (count, is_ready);
+            let Fetch { wants, commons, .. } = &self.ask;
+            self.ready = (count, walk::is_ready(store, wants, commons, &mut self.patience)?);
         }
         Ok(self.ready.1)
     }

@@ -34,6 +34,7 @@ use crate::limits::{INDEX_CACHE_MAX, RING_MAX, ROWS_CACHE_MAX};
 use crate::object::Kind;
 use alloc::vec::Vec;
 use manifest::{Manifest, Pack};
+use paths::Paths;
 use ring::Ring;
 use rows::Rows;
 
@@ -42,6 +43,8 @@ pub struct Store<'h> {
     host: &'h mut dyn Host,
     /// Seconds since 1970.
     time: u64,
+    /// A text that nobody can guess.
+    secret: Vec<u8>,
     format: Format,
     manifest: Manifest,
     /// The manifest's row as it was read: what the next commit expects.
@@ -89,6 +92,7 @@ impl<'h> Store<'h> {
         Store {
             host,
             time: 0,
+            secret: Vec::new(),
             format: found.manifest.format,
             manifest: found.manifest,
             manifest_row: found.row,
@@ -114,6 +118,16 @@ impl<'h> Store<'h> {
     /// The same at a time, in seconds since 1970.
     pub fn at(self, time: u64) -> Store<'h> {
         Store { time, ..self }
+    }
+
+    /// The same for a request of this id, which nobody can guess.
+    pub fn of(self, id: &[u8]) -> Store<'h> {
+        Store { secret: id.to_vec(), ..self }
+    }
+
+    /// Which trees were seen at which paths: none yet.
+    pub fn paths(&self) -> Paths {
+        Paths::new(&self.secret)
     }
 
     /// Seconds since 1970.

@@ -5,7 +5,7 @@ use super::stage::Source;
 use crate::error::{Error, Result};
 use crate::flate::Inflate;
 use crate::hash::Oid;
-use crate::limits::{DELTA_MAX, DEPTH_MAX, PAGE_MAX};
+use crate::limits::{DELTA_MAX, DEPTH_MAX, PAGE_MAX, TAGS_MAX};
 use crate::object::{self, Commit, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{self, Form, Header};
@@ -175,16 +175,17 @@ impl Store<'_> {
 
     /// The object that a tag leads to in the end; `None`: it is no tag.
     pub fn peel(&mut self, oid: &Oid) -> Result<Option<Oid>> {
-        let mut found = None;
-        let mut at = *oid;
-        while let Some(place) = self.find(&at)? {
-            if self.record(place)?.kind != Kind::Tag {
-                break;
+        let (mut found, mut at) = (None, *oid);
+        for _ in 0..=TAGS_MAX {
+            match self.find(&at)? {
+                Some(place) if self.record(place)?.kind == Kind::Tag => {
+                    at = object::Tag::read(&self.read(place)?.1, self.format)?.oid;
+                    found = Some(at);
+                }
+                _ => return Ok(found),
             }
-            at = object::Tag::read(&self.read(place)?.1, self.format)?.oid;
-            found = Some(at);
         }
-        Ok(found)
+        Err(Error::TagsTooDeep)
     }
 
     /// The id that a `REF_DELTA` at a place names.

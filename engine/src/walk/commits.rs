@@ -197,6 +197,7 @@ impl Commits {
         }
         let stops = ask.cut.as_ref().map_or(Bits::none(), |cut| cut.stops.clone());
         let filter = ask.filter.clone().unwrap_or_default();
-        Ok(Trees::new(commits, core::mem::take(&mut self.others), stops, filter, ask.thin))
+        let (others, paths) = (core::mem::take(&mut self.others), store.paths());
+        Ok(Trees::new(commits, others, stops, filter, ask.thin, paths))
     }
 }

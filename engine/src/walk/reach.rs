@@ -13,9 +13,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Whether every want is known to lead to one of `commons`, so that more haves would not make the
-/// pack smaller ("ready").
-pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<bool> {
-    if commons.is_empty() {
+/// pack smaller ("ready"). It looks at no more than `left` commits, and takes off those that it has
+/// looked at: who asks for each have that comes has the square of their number looked at.
+pub fn is_ready(
+    store: &mut Store,
+    wants: &[Oid],
+    commons: &[Oid],
+    left: &mut usize,
+) -> Result<bool> {
+    let most = commons.len() + ANCESTORS_MAX;
+    if commons.is_empty() || *left < most {
         return Ok(false);
     }
     let mut goals = Bits::new(store);
@@ -26,15 +33,20 @@ pub fn is_ready(store: &mut Store, wants: &[Oid], commons: &[Oid]) -> Result<boo
             oldest = oldest.min(time);
         }
     }
-    let mut left = ANCESTORS_MAX;
+    let (mut patience, mut is_ready) = (ANCESTORS_MAX, true);
     for oid in wants {
-        if let Some((place, time)) = commit_at(store, oid)?
-            && !search(store, vec![(time, place)], &goals, 1, oldest, &mut left)?
-        {
-            return Ok(false);
+        is_ready = match commit_at(store, oid)? {
+            Some((place, time)) if !goals.has(place) => {
+                search(store, vec![(time, place)], &goals, 1, oldest, &mut patience)?
+            }
+            _ => true,
+        };
+        if !is_ready {
+            break;
         }
     }
-    Ok(true)
+    *left -= most - patience;
+    Ok(is_ready)
 }
 
 /// Whether `olds` are commits, and each of them is one of `news` or of their ancestors; false if

@@ -4,7 +4,7 @@
 use super::filter::Filter;
 use crate::error::{Error, Result};
 use crate::hash::{Format, Oid};
-use crate::limits::{STEP_MAX, WALK_MAX};
+use crate::limits::{HELD_MAX, STEP_MAX, WALK_MAX};
 use crate::object::{self, Entries, Entry, Kind};
 use crate::store::bits::Bits;
 use crate::store::paths::Paths;
@@ -24,8 +24,9 @@ pub struct Trees {
     /// Nothing is filtered.
     is_plain: bool,
     depths: Depths,
-    /// Trees at their paths, where those count.
+    /// Trees at their paths, where those count, and bytes of the paths in `open`.
     paths: Paths,
+    size: usize,
     is_thin: bool,
 }
 
@@ -58,11 +59,12 @@ impl Trees {
         stops: Bits,
         filter: Filter,
         is_thin: bool,
+        paths: Paths,
     ) -> Trees {
         let is_plain = filter == Filter::default();
         let (open, depths) = (Vec::new(), Depths { packs: Vec::new() });
-        let paths = Paths::default();
-        Trees { commits, others, open, stops, filter, is_plain, depths, paths, is_thin }
+        let size = 0;
+        Trees { commits, others, open, stops, filter, is_plain, depths, paths, size, is_thin }
     }
 
     /// Looks at some trees. True: there are no more.
@@ -70,6 +72,7 @@ impl Trees {
         let mut work = 0;
         while work < STEP_MAX {
             if let Some(open) = self.open.pop() {
+                self.size -= open.path.len();
                 work += self.look(store, open, send, has)?;
             } else if let Some(commit) = self.commits.pop() {
                 work += self.open_commit(store, commit, send, has)?;
@@ -197,7 +200,8 @@ impl Trees {
             if self.filter.takes(Kind::Tree) {
                 send.add(tree);
             }
-            if self.open.len() >= WALK_MAX {
+            self.size += open.path.len();
+            if self.open.len() >= WALK_MAX || self.size > HELD_MAX {
                 return Err(Error::TooLarge);
             }
             self.open.push(open);

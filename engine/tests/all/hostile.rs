@@ -134,31 +134,37 @@ fn deltas_without_a_base_or_in_a_circle_are_refused() {
     check(&entries(1, &[(Form::OfsDelta(1), delta.len() as u64, &delta)]), "the pack is damaged");
 }
 
-/// A chain of deltas, each by id on the one that follows it in the pack, so that none can be made
+/// Chains of deltas, each by id on the one that follows it in the pack, so that none can be made
 /// when it arrives.
-fn chain(length: usize) -> Vec<u8> {
-    let mut objects = vec![object(Kind::Blob, b"0".to_vec())];
-    let mut deltas = Vec::new();
-    for number in 1..=length {
-        let content = format!("{number}").into_bytes();
-        let base = objects.last().expect("one");
-        let size = content.len() as u8;
-        deltas.push([vec![base.content.len() as u8, size, size], content.clone()].concat());
-        objects.push(object(Kind::Blob, content));
+pub fn chains(count: usize, length: usize) -> Vec<u8> {
+    let (mut bases, mut deltas) = (Vec::new(), Vec::new());
+    for chain in 0..count {
+        let mut base = object(Kind::Blob, format!("{chain}:0").into_bytes());
+        bases.push(base.content.clone());
+        for number in 1..=length {
+            let content = format!("{chain}:{number}").into_bytes();
+            let size = content.len() as u8;
+            let delta = [vec![base.content.len() as u8, size, size], content.clone()].concat();
+            deltas.push((base.oid, delta));
+            base = object(Kind::Blob, content);
+        }
     }
     let mut list: Vec<(Form, u64, &[u8])> = Vec::new();
-    for (at, delta) in deltas.iter().enumerate().rev() {
-        list.push((Form::RefDelta(objects[at].oid), delta.len() as u64, delta));
+    for (base, delta) in deltas.iter().rev() {
+        list.push((Form::RefDelta(*base), delta.len() as u64, delta));
     }
-    list.push((Form::Whole(Kind::Blob), 1, b"0"));
+    for base in &bases {
+        list.push((Form::Whole(Kind::Blob), base.len() as u64, base));
+    }
     entries(list.len() as u32, &list)
 }
 
 #[test]
 fn chains_have_a_depth() {
-    check(&chain(usize::from(DEPTH_MAX) + 1), "too deep");
+    check(&chains(1, usize::from(DEPTH_MAX) + 1), "too deep");
     let (mut host, tip) = seeded();
-    let body = push_body(&[("refs/heads/new", None, Some(tip))], &chain(usize::from(DEPTH_MAX)));
+    let body =
+        push_body(&[("refs/heads/new", None, Some(tip))], &chains(1, usize::from(DEPTH_MAX)));
     let answer = ask(&mut host, "receive-pack", &[&body]);
     assert!(has(&answer, "ok refs/heads/new"), "{}", answer.escape_ascii());
     serves(&mut host, tip);

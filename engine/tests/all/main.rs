@@ -12,6 +12,7 @@ mod http;
 mod journeys;
 mod limits;
 mod parts;
+mod patience;
 mod policy;
 mod race;
 mod rewrite;

@@ -4,6 +4,7 @@ use super::{Check, Fault, Finding, Severities};
 use crate::hash::Format;
 use crate::limits::ATTRIBUTES_LINE_MAX;
 use alloc::vec::Vec;
+use core::mem::take;
 
 /// The files that are looked into; both may be one object. The numbers are bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,12 +68,14 @@ fn has_long_line(text: &[u8]) -> bool {
 impl Check<'_> {
     /// Reads a file of settings, more leniently than git; `None`: something in it has no end.
     fn modules(&mut self, text: &[u8]) -> Option<()> {
+        // A submodule's name, and whether that is still to be told: once, not for each line.
         let (mut rest, mut module) = (text, None);
         while let Some((first, after)) = rest.split_first() {
             match first {
                 b'[' => {
                     rest = after;
-                    module = module_of(&word(&mut rest, b']')?);
+                    let name = module_of(&word(&mut rest, b']')?);
+                    module = name.map(|name| (is_bad_name(&name), name));
                 }
                 b'#' | b';' => _ = word(&mut rest, b'\n')?,
                 _ if first.is_ascii_alphabetic() => {
@@ -83,8 +86,11 @@ impl Check<'_> {
                     if let Some(value) = value.strip_prefix(b"=") {
                         rest = value;
                         let value = word(&mut rest, b'\n')?;
-                        if let Some(name) = &module {
-                            self.module(name, key.trim_ascii(), &value);
+                        if let Some((is_bad, name)) = &mut module {
+                            if take(is_bad) {
+                                _ = self.fault_at(Fault::GitmodulesName, name);
+                            }
+                            self.module(key.trim_ascii(), &value);
                         }
                     }
                 }
@@ -94,10 +100,7 @@ impl Check<'_> {
         Some(())
     }
 
-    fn module(&mut self, name: &[u8], key: &[u8], value: &[u8]) {
-        if name.is_empty() || name.split(|byte| is_slash(*byte)).any(|part| part == b"..") {
-            _ = self.fault_at(Fault::GitmodulesName, name);
-        }
+    fn module(&mut self, key: &[u8], value: &[u8]) {
         let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
         if is(b"url") && is_bad_url(value) {
             _ = self.fault_at(Fault::GitmodulesUrl, value);
@@ -118,6 +121,11 @@ fn module_of(head: &[u8]) -> Option<Vec<u8>> {
     let is_module = section.eq_ignore_ascii_case(SECTION);
     let name = name.strip_prefix(b".").unwrap_or(name.trim_ascii_start());
     (is_module && head.len() > SECTION.len()).then(|| name.to_vec())
+}
+
+/// Whether a submodule of this name could lie outside of git's folder for submodules.
+fn is_bad_name(name: &[u8]) -> bool {
+    name.is_empty() || name.split(|byte| is_slash(*byte)).any(|part| part == b"..")
 }
 
 /// Takes what is before `end`, without quotes, escapes, comments and spaces around it.

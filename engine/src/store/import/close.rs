@@ -245,7 +245,7 @@ impl super::entries::Entry {
             Base::None => index::Base::None,
             Base::Inside(position) => index::Base::Inside(position),
             Base::Outside => index::Base::Outside,
-            Base::Unknown => return Err(Error::MissingBase),
+            Base::Unknown(_) => return Err(Error::MissingBase),
         };
         let kind = self.kind.ok_or(Error::MissingBase)?;
         Ok(Record { offset: self.offset, kind, depth: self.depth, size: self.size, base, rank })

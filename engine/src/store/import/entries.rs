@@ -12,8 +12,8 @@ pub enum Base {
     Inside(u32),
     /// In the store already.
     Outside,
-    /// Named by id, and not seen yet.
-    Unknown,
+    /// Named by id, and not seen yet: that id's number.
+    Unknown(u32),
 }
 
 /// One entry as it is staged.
@@ -40,18 +40,20 @@ pub struct Entry {
 struct Packed {
     offset: u32,
     size: u32,
-    /// The position of the base, or `WHOLE`, `OUTSIDE`, `UNKNOWN`.
+    /// The position of the base, or `WHOLE`, `OUTSIDE`; the number of its id if `NAMED`.
     base: u32,
     /// `UNKNOWN` until it is.
     id: u32,
     offset_high: u8,
     size_high: u8,
-    /// 0 while it is unknown; `MADE` is added once the content was seen.
+    /// 0 while it is unknown; `MADE` is added once the content was seen, `NAMED` while the base is
+    /// known by its id alone.
     kind: u8,
     depth: u8,
 }
 
 const MADE: u8 = 0x80;
+const NAMED: u8 = 0x40;
 
 const WHOLE: u32 = u32::MAX;
 const OUTSIDE: u32 = u32::MAX - 1;
@@ -65,13 +67,14 @@ impl Packed {
             base: match entry.base {
                 Base::None => WHOLE,
                 Base::Outside => OUTSIDE,
-                Base::Unknown => UNKNOWN,
-                Base::Inside(position) => position,
+                Base::Inside(number) | Base::Unknown(number) => number,
             },
             id: entry.id.unwrap_or(UNKNOWN),
             offset_high: (entry.offset >> 32) as u8,
             size_high: (entry.size >> 32) as u8,
-            kind: entry.kind.map_or(0, |kind| kind as u8) | if entry.is_made { MADE } else { 0 },
+            kind: entry.kind.map_or(0, |kind| kind as u8)
+                | if entry.is_made { MADE } else { 0 }
+                | if matches!(entry.base, Base::Unknown(_)) { NAMED } else { 0 },
             depth: entry.depth,
         }
     }
@@ -82,9 +85,9 @@ impl Packed {
 
     fn base(&self) -> Base {
         match self.base {
+            number if self.kind & NAMED != 0 => Base::Unknown(number),
             WHOLE => Base::None,
             OUTSIDE => Base::Outside,
-            UNKNOWN => Base::Unknown,
             position => Base::Inside(position),
         }
     }
@@ -99,7 +102,7 @@ impl Packed {
             size: u64::from(self.size_high) << 32 | u64::from(self.size),
             base: self.base(),
             id: self.id(),
-            kind: Kind::from_number(self.kind & !MADE),
+            kind: Kind::from_number(self.kind & !(MADE | NAMED)),
             depth: self.depth,
             is_made: self.kind & MADE != 0,
         }
@@ -124,7 +127,7 @@ impl Entries {
     }
 
     pub fn base(&self, position: u32) -> Base {
-        self.list.get(position as usize).map_or(Base::Unknown, Packed::base)
+        self.list.get(position as usize).map_or(Base::Outside, Packed::base)
     }
 
     pub fn id(&self, position: u32) -> Option<u32> {
@@ -193,7 +196,7 @@ mod tests {
     fn an_entry_comes_out_as_it_went_in() {
         let mut entries = Entries::new(0);
         let (offset, size) = ((1 << 40) - 1, (1 << 40) - 2);
-        for base in [Base::None, Base::Inside(0), Base::Outside, Base::Unknown] {
+        for base in [Base::None, Base::Inside(0), Base::Outside, Base::Unknown(7)] {
             for (id, kind) in [(None, None), (Some(0), Some(Kind::Tag))] {
                 let is_made = kind.is_some();
                 let entry = Entry { offset, size, base, id, kind, depth: 251, is_made };

@@ -19,9 +19,13 @@ pub struct Ids {
     kinds: Vec<u8>,
     /// Open addressing by the id's own bytes; 0 is free, else the number plus one.
     slots: Vec<u32>,
+    /// Too many begin alike: no chance has objects of such ids, so none of them is added any more.
+    is_crowded: bool,
 }
 
 const ABSENT: u32 = u32::MAX;
+/// Slots that are looked at for one id; chance asks for some dozens.
+const CROWD_MAX: usize = 1_000;
 /// Bits of a kind; those of files follow.
 const KIND: u8 = 7;
 const FILE_SHIFT: u8 = 3;
@@ -35,6 +39,7 @@ impl Ids {
             positions: Vec::with_capacity(count),
             kinds: Vec::with_capacity(count),
             slots: vec![0; (3 * count / 2).next_power_of_two().max(64)],
+            is_crowded: false,
         }
     }
 
@@ -82,9 +87,9 @@ impl Ids {
         self.slots.get(slot)?.checked_sub(1)
     }
 
-    /// The store must have it, or the pack; nobody says what it is.
-    pub fn need(&mut self, oid: &Oid) {
-        self.add(oid);
+    /// The store must have it, or the pack; nobody says what it is. `None`: nobody can have it.
+    pub fn need(&mut self, oid: &Oid) -> Option<u32> {
+        (!self.is_crowded).then(|| self.add(oid))
     }
 
     /// The pack has this object at this position.
@@ -96,9 +101,10 @@ impl Ids {
         number
     }
 
-    /// An object in the pack refers to this one as a `kind`. False: another said something else.
+    /// An object in the pack refers to this one as a `kind`. False: another said something else, or
+    /// nobody can have it.
     pub fn refer(&mut self, oid: &Oid, kind: Kind) -> bool {
-        let number = self.add(oid);
+        let Some(number) = self.need(oid) else { return false };
         match self.kinds.get_mut(number as usize) {
             Some(known) if *known & KIND == 0 || *known & KIND == kind as u8 => {
                 *known |= kind as u8;
@@ -133,6 +139,8 @@ impl Ids {
         self.bytes.extend_from_slice(oid.as_bytes());
         self.positions.push(ABSENT);
         self.kinds.push(0);
+        let mask = self.slots.len() - 1;
+        self.is_crowded |= slot.wrapping_sub(self.start(oid.as_bytes())) & mask > CROWD_MAX;
         if let Some(free) = self.slots.get_mut(slot) {
             *free = number + 1;
         }
@@ -142,12 +150,17 @@ impl Ids {
         number
     }
 
+    /// The slot where the search for an id begins.
+    fn start(&self, id: &[u8]) -> usize {
+        let start = id.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        start as usize & (self.slots.len() - 1)
+    }
+
     /// The slot that holds this id, or the free one where it goes.
     fn slot(&self, id: &[u8]) -> usize {
         let mask = self.slots.len() - 1;
         let width = self.format.width();
-        let start = id.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-        let mut slot = start as usize & mask;
+        let mut slot = self.start(id);
         while let Some(number) = self.slots[slot].checked_sub(1) {
             let at = number as usize * width;
             if self.bytes.get(at..at + width) == Some(id) {

@@ -118,7 +118,7 @@ enum State {
     Done(Vec<u64>),
 }
 
-/// An entry that is too large to be inflated at once.
+/// An entry that is too large to be inflated at once, or not all there yet.
 struct Pieces {
     header: Header,
     /// Where the entry was sent.
@@ -139,8 +139,6 @@ enum Sink {
 }
 
 const HEADER_SIZE: usize = 12;
-/// Bytes that an entry is inflated by.
-const PIECE_SIZE: usize = 64 << 10;
 
 impl Import {
     /// `size_max`: bytes that the repository's packs may hold together; 0: no limit.
@@ -272,18 +270,17 @@ impl Import {
             return Ok(None);
         };
         self.largest = self.largest.max(header.size);
-        if header.size > WHOLE_MAX as u64 {
+        let rest = input.get(head..).unwrap_or_default();
+        let mut content = Vec::new();
+        let taken = match header.size {
+            0..=WHOLE_MAX => self.inflate.whole(rest, header.size as usize, &mut content)?,
+            _ => None,
+        };
+        // What is not all there is not begun anew whenever some more of it has come.
+        let Some(taken) = taken else {
             self.begin_pieces(store, header)?;
             self.sent += head as u64;
             return Ok(Some(head));
-        }
-        let rest = input.get(head..).unwrap_or_default();
-        let mut content = Vec::with_capacity(header.size as usize);
-        let Some(taken) = self.inflate.whole(rest, header.size as usize, &mut content)? else {
-            if rest.len() > 4 * WHOLE_MAX {
-                return Err(Error::BadZlib);
-            }
-            return Ok(None);
         };
         let raw = rest.get(..taken).unwrap_or_default();
         let sent = self.sent;
@@ -329,7 +326,7 @@ impl Import {
             _ => Sink::Delta { content: Vec::with_capacity(size), raw: Vec::new() },
         };
         self.inflate.reset();
-        let piece = vec![0; PIECE_SIZE];
+        let piece = vec![0; header.size.clamp(1, WHOLE_MAX) as usize];
         self.state = State::Pieces(Pieces { header, sent, made: 0, sink, piece });
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Import {
         self.contents = Ring::new(RING_SMALL);
         let pack = if self.parts.is_empty() { HERE } else { store.first_part() };
         let at = Place { pack, position: 0 };
-        let (open, seen) = (Vec::new(), Paths::default());
+        let (open, seen) = (Vec::new(), store.paths());
         let mut look = Box::new(Look { at, open, size: 0, seen, firsts });
         for oid in self.roots.clone() {
             if self.kind(store, &oid)? == Some(Kind::Tree) {

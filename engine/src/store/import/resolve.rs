@@ -5,7 +5,7 @@ use super::entries::{Base, Entry};
 use super::{Import, State};
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Oid};
-use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, MADE_MAX, MADE_RATIO, STEP_MAX};
+use crate::limits::{CHAIN_MAX, DEPTH_MAX, HELD_MAX, MADE_MAX, MADE_RATIO, STEP_MAX, TAGS_MAX};
 use crate::object::{self, Kind};
 use crate::pack::delta::Delta;
 use crate::pack::entry::{Form, Header};
@@ -144,13 +144,21 @@ impl Import {
             Form::RefDelta(oid) => match (self.position(&oid), store.find(&oid)?) {
                 (Some(position), _) => (Base::Inside(position), None),
                 (None, Some(place)) => {
-                    self.ids.need(&oid);
+                    self.need(&oid)?;
                     (Base::Outside, Some(place))
                 }
-                (None, None) => (self.seen(&oid)?.map_or(Base::Unknown, Base::Inside), None),
+                (None, None) => match self.seen(&oid)? {
+                    Some(position) => (Base::Inside(position), None),
+                    None => (Base::Unknown(self.need(&oid)?), None),
+                },
             },
             Form::Whole(_) => return Err(Error::BadPack),
         })
+    }
+
+    /// The number of an id that must be in the pack, or in the store.
+    fn need(&mut self, oid: &Oid) -> Result<u32> {
+        self.ids.need(oid).ok_or(Error::MissingBase)
     }
 
     /// The header as it is right where the entry is staged.
@@ -178,7 +186,7 @@ impl Import {
         match base {
             Base::Inside(position) => self.contents.find(u64::from(position)).is_some(),
             Base::Outside => true,
-            Base::None | Base::Unknown => false,
+            Base::None | Base::Unknown(_) => false,
         }
     }
 
@@ -323,10 +331,8 @@ impl Import {
     /// Makes one delta, if its base is there; answers the bytes that it took.
     fn resolve(&mut self, store: &mut Store, position: u32) -> Result<usize> {
         let mut entry = self.entries.get(position)?;
-        if entry.base == Base::Unknown {
-            let (header, _) = self.unpack(store, position)?;
-            let Form::RefDelta(oid) = header.form else { return Err(Error::Corrupt) };
-            let Some(base) = self.seen(&oid)? else { return Ok(1) };
+        if let Base::Unknown(number) = entry.base {
+            let Some(base) = self.ids.position(number) else { return Ok(1) };
             entry.base = Base::Inside(base);
         }
         if let Base::Inside(base) = entry.base {
@@ -348,9 +354,9 @@ impl Import {
     /// The object that a tag in this pack or in the store leads to in the end; `None`: it is no
     /// tag.
     pub fn peel(&mut self, store: &mut Store, oid: &Oid) -> Result<Option<Oid>> {
-        let mut found = None;
-        let mut at = *oid;
-        while let Some(position) = self.position(&at) {
+        let (mut found, mut at) = (None, *oid);
+        for _ in 0..=TAGS_MAX {
+            let Some(position) = self.position(&at) else { return Ok(store.peel(&at)?.or(found)) };
             if self.entries.get(position)?.kind != Some(Kind::Tag) {
                 return Ok(found);
             }
@@ -358,6 +364,6 @@ impl Import {
             at = object::Tag::read(&content, self.format)?.oid;
             found = Some(at);
         }
-        Ok(store.peel(&at)?.or(found))
+        Err(Error::TagsTooDeep)
     }
 }
