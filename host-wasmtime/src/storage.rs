@@ -1,6 +1,9 @@
 //! Rows: one repository's ordered table in a SQLite database, as `abi.wit` promises it. Knows no
 //! Git.
 //!
+//! Each read is a transaction of its own: however long a request lasts, its reads keep no log from
+//! being written back.
+//!
 //! The table has rowids: with large values beside small ones, `WITHOUT ROWID` made a read of one
 //! row ten times slower. Pages of 16 KiB halve the cost of a 1 MiB value. A memory map would save a
 //! tenth more, but a clone would then hold its whole repository, and a bad disk would end the
@@ -321,5 +324,23 @@ mod tests {
         };
         reader.scan(b"", b"", 999, each).expect("scan");
         assert_eq!(value(&mut reader, b"b"), Some(b"2".to_vec()));
+    }
+
+    #[test]
+    fn between_two_calls_nothing_keeps_the_log_from_being_written_back() {
+        let (folder, mut reader) = rows();
+        put(&mut reader, &[(b"a", b"1"), (b"b", b"1")]);
+        let mut writer = Rows::open(&folder.path().join("rows.db"), Arc::default()).expect("open");
+        // A request that goes on: the scrub of a large repository, a slow clone.
+        assert_eq!(keys(&mut reader, b"", b"", 0).len(), 1);
+        assert!(value(&mut reader, b"b").is_some());
+        put(&mut writer, &[(b"b", b"2")]);
+        writer.connection.busy_timeout(Duration::from_secs(1)).expect("patience");
+        let busy = writer
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        assert!(!busy.expect("checkpoint"), "a reader holds the log");
+        let log = folder.path().join("rows.db-wal");
+        assert_eq!(log.metadata().expect("the log").len(), 0);
     }
 }
