@@ -27,6 +27,8 @@ const IDLE_MAX: usize = 8;
 const IDLE_ALL: usize = 512;
 /// Files that a connection holds open: database, log and the log's index.
 const FILES: u64 = 3;
+/// What the name of the file ends with that who maintains a repository has locked.
+const UPKEEP: &str = "-upkeep";
 /// How long a connection stays open without a request.
 const IDLE_AGE: Duration = Duration::from_secs(10);
 
@@ -168,9 +170,8 @@ impl Cell {
         open.idle -= pool.map_or(0, |pool| pool.idle.len());
         drop(open);
         let path = self.path(file);
-        for end in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(end);
+        for end in ["", "-wal", "-shm", UPKEEP] {
+            let name = beside(&path, end);
             match std::fs::remove_file(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     tracing::warn!("cannot remove {}: {error}", name.display());
@@ -178,6 +179,11 @@ impl Cell {
                 _ => {}
             }
         }
+    }
+
+    /// The file that who maintains a repository has locked.
+    pub fn turn(&self, file: &str) -> PathBuf {
+        beside(&self.path(file), UPKEEP)
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -306,6 +312,13 @@ impl Sink for Collect<'_> {
         self.refusal.extend_from_slice(&bytes);
         Ok(())
     }
+}
+
+/// The file that belongs to another and has its name, and an ending.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// Percent-encodes a value of a query.

@@ -1,8 +1,12 @@
-//! Upkeep while the server runs: a repository that was written to and then left in peace for a
-//! while is maintained by its engine, one repository at a time. Knows no row and no Git.
+//! Upkeep: a repository is maintained by its engine, by one process at a time. While the server
+//! runs, one that was written to and then left in peace for a while. Knows no row and no Git.
 
 use crate::cell::Cell;
+use anyhow::{Context, Result};
 use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,10 +59,14 @@ pub fn run(cell: &Cell) {
     for (file, is_thorough) in cell.changed.take() {
         let begin = Instant::now();
         let query = if is_thorough { "thorough=1" } else { "" };
-        match cell.ask(&file, "POST", "/-/maintain", query) {
-            Ok(_) => {
+        match maintain(cell, &file, query) {
+            Ok(Outcome::Done) => {
                 let ms = begin.elapsed().as_millis() as u64;
                 tracing::debug!(file, ms, "maintained");
+            }
+            Ok(Outcome::Busy(who)) => {
+                tracing::info!(file, "upkeep waits: {who} is at it");
+                cell.changed.note(&file);
             }
             // It may have been deleted meanwhile, or be so full that upkeep cannot write: what is
             // stored is whole either way, and the next push brings it here again.
@@ -67,9 +75,73 @@ pub fn run(cell: &Cell) {
     }
 }
 
+/// How upkeep of a repository went.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// It is another process's turn, which is named.
+    Busy(String),
+}
+
+/// Maintains a repository, unless another process is at it: both would do the same work, and one
+/// of them in vain.
+pub fn maintain(cell: &Cell, file: &str, query: &str) -> Result<Outcome> {
+    match Turn::take(&cell.turn(file))? {
+        Err(who) => Ok(Outcome::Busy(who)),
+        Ok(_turn) => {
+            cell.ask(file, "POST", "/-/maintain", query)?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// The right to maintain a repository: a file that is locked, and stays when it is not. The system
+/// unlocks it however the process ends, so one that was killed is in nobody's way.
+struct Turn {
+    /// Locked for as long as it is open.
+    _file: File,
+}
+
+impl Turn {
+    /// Or who has it.
+    fn take(path: &Path) -> Result<std::result::Result<Turn, String>> {
+        let context = || format!("cannot lock {}", path.display());
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).with_context(context)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // Who it is, to be told to others: a full disk is no reason to do nothing.
+                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                Ok(Ok(Turn { _file: file }))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut who = String::new();
+                // It may not have signed yet.
+                let _ = file.take(100).read_to_string(&mut who);
+                Ok(Err(format!("another process {}", who.trim()).trim_end().into()))
+            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(context),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_has_the_turn_at_a_time_and_who_died_with_it_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.db-upkeep");
+        let take = || Turn::take(&path).expect("no error");
+        std::fs::write(&path, "1234567\n").expect("write");
+        let turn = take().expect("nobody has it any more");
+        let own = format!("another process {}", std::process::id());
+        assert_eq!(take().err(), Some(own));
+        drop(turn);
+        assert!(take().is_ok());
+    }
 
     #[test]
     fn what_was_written_to_is_due_in_peace_and_once_more_after_long_peace() {

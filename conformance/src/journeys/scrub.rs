@@ -82,7 +82,8 @@ fn file(trip: &Trip<'_>, name: &str) -> Result<PathBuf> {
         let paths = std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path()));
         let mut paths = paths.collect::<Result<Vec<PathBuf>>>()?;
         let is_it = |path: &Path| {
-            path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name))
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            file.starts_with(name) && !file.ends_with("-upkeep")
         };
         paths.retain(|path| is_it(path));
         found = paths.first().cloned();

@@ -3,9 +3,14 @@
 use super::Common;
 use crate::names::Name;
 use crate::registry;
+use crate::upkeep::{Outcome, maintain};
 use anyhow::{Context, Result};
 use clap::Args;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How often it is asked whether another process has ended.
+const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Args)]
 pub struct Maintain {
@@ -29,8 +34,15 @@ impl Maintain {
             let file =
                 cell.find(&name)?.with_context(|| format!("there is no repository {name}"))?;
             let begin = Instant::now();
-            cell.ask(&file, "POST", "/-/maintain", &query)
-                .with_context(|| format!("cannot maintain {name}"))?;
+            let mut is_told = false;
+            let context = || format!("cannot maintain {name}");
+            while let Outcome::Busy(who) = maintain(&cell, &file, &query).with_context(context)? {
+                if !is_told {
+                    eprintln!("{name}: {who} maintains it; waiting for its end");
+                    is_told = true;
+                }
+                sleep(PAUSE);
+            }
             println!("{name}: {} ms", begin.elapsed().as_millis());
         }
         Ok(())

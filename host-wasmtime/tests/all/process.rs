@@ -121,6 +121,25 @@ fn repositories_come_and_go_beside_a_running_server() {
 }
 
 #[test]
+fn who_maintains_waits_for_another_who_does() {
+    let server = Server::start(&["--open"]);
+    let mut path = server.file("demo", "hello").into_os_string();
+    path.push("-upkeep");
+    std::fs::write(&path, "4242\n").expect("write");
+    let turn = std::fs::File::open(&path).expect("open");
+    turn.lock().expect("lock");
+    let mut maintain = server.command(&["maintain", "demo/hello"]);
+    let mut maintain = maintain.stderr(std::process::Stdio::piped()).spawn().expect("run");
+    let mut said = String::new();
+    let mut out = std::io::BufReader::new(maintain.stderr.take().expect("its words"));
+    std::io::BufRead::read_line(&mut out, &mut said).expect("a line");
+    assert!(said.contains("demo/hello: another process 4242 maintains it"), "{said}");
+    assert!(maintain.try_wait().expect("wait").is_none(), "it did not wait");
+    drop(turn);
+    assert!(maintain.wait().expect("wait").success());
+}
+
+#[test]
 fn an_import_that_fails_says_why_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let git = |arguments: &[&str]| {

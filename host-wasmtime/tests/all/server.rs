@@ -68,7 +68,13 @@ impl Server {
 
     /// Runs another command on the same data folder.
     pub fn gitcell(&self, arguments: &[&str]) -> Output {
-        gitcell(self.folder.path()).args(arguments).output().expect("run")
+        self.command(arguments).output().expect("run")
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = gitcell(self.folder.path());
+        command.args(arguments);
+        command
     }
 
     /// The file of a repository.
