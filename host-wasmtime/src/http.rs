@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// Pieces that may wait in a channel.
@@ -61,12 +62,9 @@ async fn frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
 
 /// False: the client is gone, or as good as gone.
 async fn forward(body: &mut Body, sender: mpsc::Sender<Option<Bytes>>, stall: Duration) -> bool {
-    let (mut waited, mut moved) = (Duration::ZERO, 0);
+    let mut pace = Pace::new(stall);
     loop {
-        let begin = Instant::now();
-        let next = timeout(stall.saturating_sub(waited), frame(body)).await;
-        waited += begin.elapsed();
-        let piece = match next {
+        let piece = match pace.wait(frame(body)).await {
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(bytes) => Some(bytes),
                 Err(_) => continue,
@@ -75,13 +73,39 @@ async fn forward(body: &mut Body, sender: mpsc::Sender<Option<Bytes>>, stall: Du
             // Without an end, so that a cut body is not taken for a whole one.
             Ok(Some(Err(_))) | Err(_) => return false,
         };
-        moved += piece.as_ref().map_or(0, Bytes::len);
-        if moved >= FLOW {
-            (waited, moved) = (Duration::ZERO, 0);
-        }
+        pace.moved(piece.as_ref().map_or(0, Bytes::len));
         let is_end = piece.is_none();
         if sender.send(piece).await.is_err() || is_end {
             return true;
+        }
+    }
+}
+
+/// The patience with a client who is waited for: it begins anew when `FLOW` bytes have come.
+pub struct Pace {
+    stall: Duration,
+    waited: Duration,
+    moved: usize,
+}
+
+impl Pace {
+    pub fn new(stall: Duration) -> Pace {
+        Pace { stall, waited: Duration::ZERO, moved: 0 }
+    }
+
+    /// Waits for what comes, or until the patience ends.
+    pub async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Elapsed> {
+        let begin = Instant::now();
+        let next = timeout(self.stall.saturating_sub(self.waited), next).await;
+        self.waited += begin.elapsed();
+        next
+    }
+
+    /// So many bytes have come.
+    pub fn moved(&mut self, size: usize) {
+        self.moved += size;
+        if self.moved >= FLOW {
+            (self.waited, self.moved) = (Duration::ZERO, 0);
         }
     }
 }

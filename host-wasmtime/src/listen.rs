@@ -1,5 +1,5 @@
-//! Connections of HTTP: who says no request for long is cut, and who takes no byte of an answer.
-//! Knows no route.
+//! Connections of HTTP: who says no request for long is cut, and who takes no byte of an answer, as
+//! over SSH too. Knows no route.
 
 use crate::server::{Server, handle};
 use axum::body::Body;
@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -51,7 +52,7 @@ pub async fn listen(listener: TcpListener, server: Arc<Server>, stop: impl Futur
 /// One connection, to its end.
 async fn talk(stream: TcpStream, server: Arc<Server>, mut stopping: watch::Receiver<bool>) {
     let stall = server.cell.limits.stall;
-    let io = TokioIo::new(Patient { stream, stall, end: None });
+    let io = TokioIo::new(Patient { stream, stall, end: None, heard: None });
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let answer = handle(Arc::clone(&server), request.map(Body::new));
         async { Ok::<_, Infallible>(answer.await) }
@@ -73,14 +74,26 @@ async fn talk(stream: TcpStream, server: Arc<Server>, mut stopping: watch::Recei
 }
 
 /// A stream whose writes fail once the other side has taken nothing for `stall`.
-struct Patient {
+pub struct Patient {
     stream: TcpStream,
     stall: Duration,
     /// When the patience with a write that waits ends.
     end: Option<Pin<Box<Sleep>>>,
+    /// When nothing more is read, unless the flag is set by then.
+    heard: Option<(Pin<Box<Sleep>>, Arc<AtomicBool>)>,
 }
 
 impl Patient {
+    /// Its reads fail once `login` is over, unless the client `is_in` by then, whatever it sends.
+    pub fn new(
+        stream: TcpStream,
+        stall: Duration,
+        login: Duration,
+        is_in: Arc<AtomicBool>,
+    ) -> Patient {
+        Patient { stream, stall, end: None, heard: Some((Box::pin(sleep(login)), is_in)) }
+    }
+
     fn wait<T>(&mut self, context: &mut Context<'_>, poll: Poll<Result<T>>) -> Poll<Result<T>> {
         if poll.is_ready() {
             self.end = None;
@@ -99,6 +112,13 @@ impl AsyncRead for Patient {
         context: &mut Context<'_>,
         bytes: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
+        if let Some((end, is_in)) = &mut self.heard {
+            if is_in.load(Ordering::Relaxed) {
+                self.heard = None;
+            } else if end.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(Error::from(ErrorKind::TimedOut)));
+            }
+        }
         Pin::new(&mut self.stream).poll_read(context, bytes)
     }
 }
@@ -131,6 +151,9 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        // Who is told that this is the end may not go on for ever.
+        let stall = self.stall;
+        self.heard.get_or_insert_with(|| (Box::pin(sleep(stall)), Arc::default()));
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

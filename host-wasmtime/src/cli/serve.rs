@@ -53,7 +53,8 @@ pub struct Serve {
     /// Refuse pushes while the disk has less than so many MiB left
     #[arg(long, default_value_t = 64, value_name = "MIB")]
     disk_reserve: u64,
-    /// After how many seconds a client is cut that sends nothing, or takes nothing
+    /// After how many seconds a client is cut that sends nothing, or takes nothing; over SSH it may
+    /// be silent five times as long in a push, while it packs
     #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     stall: u64,
     /// Read all that is stored again now and then, so many MiB a second, to find damage early; 0:

@@ -4,6 +4,7 @@ mod talk;
 
 use crate::gate::Gate;
 use crate::keys;
+use crate::listen::Patient;
 use crate::server::Server;
 use anyhow::{Context, Result};
 use russh::keys::ssh_key::{LineEnding, private::Ed25519Keypair};
@@ -12,7 +13,7 @@ use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
     run_stream,
 };
-use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet, Preferred};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Preferred};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
@@ -27,10 +28,11 @@ use tokio::sync::Semaphore;
 /// Connections at once, and commands at once in each.
 const CONNECTIONS_MAX: usize = 1000;
 const CHANNELS_MAX: usize = 16;
-/// How long a client may take to say who it is.
+/// How long a client may take to say who it is, at most.
 const LOGIN: Duration = Duration::from_secs(60);
-/// How often a silent client is asked whether it is there.
-const ALIVE: Duration = Duration::from_secs(30);
+/// How often a silent client is asked whether it is there, within the time that it may stall: it
+/// is taken to be gone when it has not answered so often.
+const ASKED: u32 = 4;
 /// How long one waits who was refused.
 const REJECTION: Duration = Duration::from_millis(300);
 /// The host's own key, made at the first start.
@@ -81,7 +83,8 @@ impl Ssh {
             auth_rejection_time: REJECTION,
             auth_rejection_time_initial: Some(Duration::ZERO),
             inactivity_timeout: None,
-            keepalive_interval: Some(ALIVE),
+            keepalive_interval: Some(server.cell.limits.stall / ASKED),
+            keepalive_max: ASKED as usize - 1,
             nodelay: true,
             ..Config::default()
         });
@@ -131,19 +134,13 @@ async fn connection(
     server: Arc<Server>,
 ) -> Result<(), russh::Error> {
     let _ = stream.set_nodelay(true);
+    let stall = server.cell.limits.stall;
     let is_in = Arc::new(AtomicBool::new(false));
-    let client =
-        Client { server, key: None, is_in: Arc::clone(&is_in), channels: HashMap::default() };
-    let begin = tokio::time::timeout(LOGIN, run_stream(config, stream, client));
-    let mut running = begin.await.map_err(|_| russh::Error::ConnectionTimeout)??;
-    if let Ok(done) = tokio::time::timeout(LOGIN, &mut running).await {
-        return done;
-    }
-    if !is_in.load(Ordering::Relaxed) {
-        let text = "this took too long".to_string();
-        running.handle().disconnect(Disconnect::ByApplication, text, String::new()).await?;
-    }
-    running.await
+    let login = LOGIN.min(talk::SLOWER * stall);
+    let stream = Patient::new(stream, stall, login, Arc::clone(&is_in));
+    let (channels, commands) = (HashMap::default(), Arc::default());
+    let client = Client { server, key: None, is_in, channels, commands };
+    run_stream(config, stream, client).await?.await
 }
 
 /// One connection.
@@ -154,6 +151,8 @@ struct Client {
     is_in: Arc<AtomicBool>,
     /// Channels without a command yet, and the protocol that each asks for.
     channels: HashMap<ChannelId, (Channel<Msg>, Vec<u8>)>,
+    /// Held by each command that runs.
+    commands: Arc<()>,
 }
 
 impl Client {
@@ -273,8 +272,9 @@ impl Client {
         };
         session.channel_success(id)?;
         let (server, key) = (Arc::clone(&self.server), self.key.clone());
+        let (handle, others) = (session.handle(), Arc::clone(&self.commands));
         let command = String::from_utf8_lossy(command).into_owned();
-        tokio::spawn(talk::answer(server, key, protocol, command, channel));
+        tokio::spawn(talk::answer(server, handle, others, key, protocol, command, channel));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::{READ, Request, WRITE};
 use crate::fault;
 use crate::gate::Gate;
 use crate::head::Head;
-use crate::http::Gone;
+use crate::http::{Gone, Pace};
 use crate::job::log;
 use crate::keys;
 use crate::names::Name;
@@ -15,21 +15,19 @@ use crate::server::{CROWDED, FAILED, Server, absent};
 use crate::tokens::{Grant, Scope};
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
-use russh::server::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::server::{Handle, Msg};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
+use tokio::runtime;
 use tokio::time::timeout;
 
 /// The variable by which a client asks for a version of the protocol.
 pub const PROTOCOL: &str = "GIT_PROTOCOL";
 /// How long a client may think, or run its hooks, between two requests.
 const IDLE: Duration = Duration::from_secs(3600);
-/// How long one may be silent in the middle of a request: it may be packing.
-const SILENT: Duration = Duration::from_secs(600);
-/// How long one may take nothing.
-const STALL: Duration = Duration::from_secs(120);
+/// A client may be silent in the middle of a request for longer than elsewhere: it may be packing.
+pub const SLOWER: u32 = 5;
 /// How long what a client still sends is read, so that it reads the answer.
 const DRAIN: Duration = Duration::from_secs(10);
 const STDERR: u32 = 1;
@@ -38,9 +36,12 @@ const WRITES: &str = "git-receive-pack";
 const HELLO: &str = "this is a Git server: use `git clone ssh://HOST/NAMESPACE/NAME.git`; \
                      it runs no other commands";
 
-/// Answers one command, and ends its channel.
+/// Answers one command, and ends its channel. `others`: held by each command of its connection, and
+/// by that.
 pub async fn answer(
     server: Arc<Server>,
+    session: Handle,
+    others: Arc<()>,
     key: Option<String>,
     protocol: Vec<u8>,
     command: String,
@@ -48,11 +49,20 @@ pub async fn answer(
 ) {
     let (reader, writer) = channel.split();
     let mut line =
-        Line { reader, writer, runtime: Handle::current(), first: None, has_ended: false };
+        Line { reader, writer, runtime: runtime::Handle::current(), first: None, has_ended: false };
     let begin = Instant::now();
     let refusal = match talk(&server, key, protocol, &command, &mut line).await {
         Ok(refusal) => refusal,
-        Err(error) if error.is::<Gone>() => None,
+        Err(error) if error.is::<Gone>() => {
+            let _ = line.writer.exit_status(1).await;
+            let _ = line.writer.close().await;
+            // Beside other commands it stays; alone, it would be held for as long as it likes.
+            if Arc::strong_count(&others) <= 2 {
+                let text = error.to_string();
+                let _ = session.disconnect(Disconnect::ByApplication, text, String::new()).await;
+            }
+            return;
+        }
         Err(error) => {
             tracing::error!("an SSH command failed: {error:#}");
             Some(fault::find(&error).map_or(FAILED, |fault| fault.text).into())
@@ -114,7 +124,7 @@ async fn talk(
             return Ok(Some(fault.text.into()));
         }
         let ask = ask(server, service, is_first, &protocol, grant);
-        let refusal = tokio::task::block_in_place(|| line.serve(server, &name, &file, &ask));
+        let refusal = tokio::task::block_in_place(|| line.serve(server, &name, &file, &ask))?;
         if refusal.is_some() {
             return Ok(refusal);
         }
@@ -164,7 +174,7 @@ fn ask(server: &Server, service: &str, is_first: bool, protocol: &[u8], grant: G
 struct Line {
     reader: ChannelReadHalf,
     writer: ChannelWriteHalf<Msg>,
-    runtime: Handle,
+    runtime: runtime::Handle,
     /// Bytes that were read before the request began.
     first: Option<Bytes>,
     /// The client says no more.
@@ -187,27 +197,38 @@ impl Line {
         }
     }
 
-    /// One request, on this thread; a sentence if the engine refused it.
-    fn serve(&mut self, server: &Server, name: &Name, file: &str, ask: &Request) -> Option<String> {
+    /// One request, on this thread; a sentence if the engine refused it, `Gone` if the client did
+    /// not hear it out.
+    fn serve(
+        &mut self,
+        server: &Server,
+        name: &Name,
+        file: &str,
+        ask: &Request,
+    ) -> Result<Option<String>> {
         let begin = Instant::now();
         let (writer, runtime) = (&self.writer, &self.runtime);
         let (reader, first, has_ended) = (&mut self.reader, self.first.take(), &mut self.has_ended);
-        let mut said = Said { reader, first, has_ended, runtime };
-        let mut heard = Heard { writer, runtime, status: 0, bytes: 0, refusal: Vec::new() };
+        let stall = server.cell.limits.stall;
+        let pace = Pace::new(SLOWER * stall);
+        let mut said = Said { reader, first, has_ended, runtime, pace };
+        let mut heard = Heard { writer, runtime, stall, status: 0, bytes: 0, refusal: Vec::new() };
         let done = run(&server.cell, file, ask, &mut said, &mut heard);
         if done.as_ref().is_ok_and(|report| report.cost.rows_written > 0) {
             server.cell.changed.note(file);
         }
-        let failed = done.as_ref().err().map(|error| match fault::find(error) {
-            _ if error.is::<Gone>() => None,
-            fault => Some(fault.map_or(FAILED, |fault| fault.text).to_string()),
-        });
+        let error = done.as_ref().err();
+        let gone = error.and_then(|error| error.downcast_ref::<Gone>()).map(|gone| gone.0);
+        let failed = error.map(|error| fault::find(error).map_or(FAILED, |fault| fault.text));
         log(ask, name, begin, (heard.status, heard.bytes), done);
-        match failed {
-            Some(text) => text,
+        if let Some(text) = gone {
+            bail!(Gone(text));
+        }
+        Ok(match failed {
+            Some(text) => Some(text.into()),
             None if heard.status < 300 => None,
             None => Some(String::from_utf8_lossy(&heard.refusal).into_owned()),
-        }
+        })
     }
 }
 
@@ -216,7 +237,8 @@ struct Said<'l> {
     reader: &'l mut ChannelReadHalf,
     first: Option<Bytes>,
     has_ended: &'l mut bool,
-    runtime: &'l Handle,
+    runtime: &'l runtime::Handle,
+    pace: Pace,
 }
 
 impl Body for Said<'_> {
@@ -225,8 +247,11 @@ impl Body for Said<'_> {
             return Ok(Some(bytes));
         }
         loop {
-            match self.runtime.block_on(timeout(SILENT, self.reader.wait())) {
-                Ok(Some(ChannelMsg::Data { data })) => return Ok(Some(data)),
+            match self.runtime.block_on(self.pace.wait(self.reader.wait())) {
+                Ok(Some(ChannelMsg::Data { data })) => {
+                    self.pace.moved(data.len());
+                    return Ok(Some(data));
+                }
                 Ok(Some(ChannelMsg::Eof)) => {
                     *self.has_ended = true;
                     return Ok(None);
@@ -241,7 +266,9 @@ impl Body for Said<'_> {
 /// What it hears.
 struct Heard<'l> {
     writer: &'l ChannelWriteHalf<Msg>,
-    runtime: &'l Handle,
+    runtime: &'l runtime::Handle,
+    /// How long it may take nothing.
+    stall: Duration,
     status: u16,
     bytes: u64,
     refusal: Vec<u8>,
@@ -260,7 +287,7 @@ impl Sink for Heard<'_> {
             return Ok(());
         }
         self.bytes += bytes.len() as u64;
-        match self.runtime.block_on(timeout(STALL, self.writer.data_bytes(bytes))) {
+        match self.runtime.block_on(timeout(self.stall, self.writer.data_bytes(bytes))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => bail!(Gone("went away in the middle of the answer")),
             Err(_) => bail!(Gone("took nothing for long")),

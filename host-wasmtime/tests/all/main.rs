@@ -8,4 +8,5 @@ mod faults;
 mod process;
 mod server;
 mod slow;
+mod slow_ssh;
 mod ssh;

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const POST: &str = "POST /demo/hello.git/x";
-const SECOND: Duration = Duration::from_secs(1);
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// One request at a time, and a second of patience.
 fn server() -> Server {
@@ -17,7 +17,7 @@ fn server() -> Server {
 }
 
 /// Files that the server has open; those of connections to repositories aside.
-fn files(server: &Server) -> usize {
+pub fn files(server: &Server) -> usize {
     let folder = format!("/proc/{}/fd", server.child.id());
     let links = std::fs::read_dir(folder).expect("its files");
     let is_socket = |link: std::io::Result<std::fs::DirEntry>| {
@@ -28,7 +28,7 @@ fn files(server: &Server) -> usize {
 }
 
 /// Waits until the server holds no more sockets than `before`, and serves.
-fn recovers(server: &Server, before: usize) {
+pub fn recovers(server: &Server, before: usize) {
     let answer = server.ask(POST, b"A");
     assert!(answer.is_whole && answer.status == 200, "{} {}", answer.status, server.log());
     let begin = Instant::now();
