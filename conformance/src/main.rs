@@ -98,6 +98,7 @@ fn record(suite: &Suite, checks: &[Check]) -> Result<usize> {
         let Check::Case(case) = check else { continue };
         let fixture = suite.fixtures.get(&case.fixture)?;
         let repository = suite.repository(0, &suite.targets[0], &fixture, case.writes())?;
+        suite.targets[0].set(&repository, &case.settings)?;
         let path = cases_folder().join(&case.name).with_extension("case");
         conformance::record::case(case, &path, &fixture, &suite.targets[0], &repository)
             .with_context(|| case.name.clone())?;

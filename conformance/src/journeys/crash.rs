@@ -119,6 +119,52 @@ pub fn import(trip: &Trip<'_>) -> Result<Option<String>> {
     Ok(None)
 }
 
+/// A git that hears at its first two pushes what a server says of more objects than it takes.
+const REFUSED: &str = "#!/bin/sh
+PATH=${PATH#*:}
+case \" $* \" in *\" push \"*)
+    for what; do :; done
+    echo \"$what\" >>pushes
+    if [ $(wc -l <pushes) -le 2 ]; then
+        echo 'error: remote unpack failed: the pack has too many objects for one push' >&2
+        exit 1
+    fi
+esac
+exec git \"$@\"
+";
+
+/// An import of a history with too many objects for one push goes in parts, and is whole.
+pub fn import_in_parts(trip: &Trip<'_>) -> Result<Option<String>> {
+    if trip.target.kind != Kind::Native {
+        return Ok(None);
+    }
+    let fixture = trip.fixtures.get("linear-3")?;
+    let shim = trip.path("bin/git");
+    trip.write("bin", "git", REFUSED)?;
+    std::fs::set_permissions(&shim, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let path = std::env::var("PATH").context("a path")?;
+    let bin = trip.path("bin").canonicalize()?;
+    let gitcell = |words: &[&str]| -> Result<Vec<u8>> {
+        let mut command = Command::new(binary()?);
+        command.current_dir(trip.folder).args(words).args(["--data", "data"]);
+        command.env("PATH", format!("{}:{path}", bin.display()));
+        run(command)
+    };
+    let source = fixture.served.to_str().context("a path in UTF-8")?;
+    gitcell(&["import", source, "all/parts"])?;
+    let all = "+refs/*:refs/*".to_string();
+    let part = |of: &str| Ok::<_, anyhow::Error>(format!("{}:refs/heads/main", fixture.oid(of)?));
+    let expect =
+        [all.clone(), part("main~1")?, part("main~2")?, part("main~1")?, part("main")?, all];
+    let pushes = std::fs::read_to_string(trip.path("pushes"))?;
+    ensure!(pushes.lines().eq(&expect), "pushed were {pushes}, not {expect:?}");
+    gitcell(&["fsck", "all/parts"])?;
+    gitcell(&["export", "all/parts", "bundle"])?;
+    run(git(trip.folder, &["clone", "--quiet", "--mirror", "bundle", "clone"]))?;
+    super::same_refs(&fixture.served, &trip.path("clone"))?;
+    Ok(None)
+}
+
 fn rounds() -> Result<usize> {
     let rounds = std::env::var("CRASHES").map_or(Ok(ROUNDS), |count| count.parse());
     rounds.context("CRASHES is a number")

@@ -44,6 +44,7 @@ pub const JOURNEYS: &[Journey] = &[
     Journey { name: "journey/crash", run: crash::crash },
     Journey { name: "journey/many-refs", run: refs::many },
     Journey { name: "journey/crash-of-import", run: crash::import },
+    Journey { name: "journey/import-in-parts", run: crash::import_in_parts },
     Journey { name: "journey/sizes", run: sizes::sizes },
     Journey { name: "journey/sizes-at-once", run: sizes::at_once },
     Journey { name: "journey/carry/files-5000", run: |trip| carry::carry(trip, "files-5000") },
