@@ -50,7 +50,8 @@ pub const ROWS_RESOLVE_MAX: usize = 9 << 20;
 pub const EACH_MAX: u64 = 1 << 20;
 /// The longest delta chain that is followed; longer ones are refused when they arrive.
 pub const DEPTH_MAX: u8 = 250;
-/// Bytes that the deltas of one push may make, and as many more for each byte that was sent.
+/// Bytes that the deltas of one push may make, all told, and as many more for each byte that was
+/// sent.
 pub const MADE_MAX: u64 = 8 << 30;
 pub const MADE_RATIO: u64 = 100;
 /// Places in a pack being sent that are remembered: deltas lean by distance on what was sent since.
@@ -88,8 +89,8 @@ pub const ATTRIBUTES_LINE_MAX: usize = 2048;
 pub const PATHNAME_MAX: usize = 4096;
 /// Commits or trees that a walk has yet to look at.
 pub const WALK_MAX: usize = 400_000;
-/// Commits that a bounded search looks at.
-pub const ANCESTORS_MAX: usize = 20_000;
+/// Commits, and parents of commits, that a bounded search looks at.
+pub const ANCESTORS_MAX: usize = 40_000;
 /// Commits of both sides that a request looks at to learn whether it knows enough of the client's.
 pub const READY_MAX: usize = 400_000;
 /// Tags that lead to a tag, one behind the other.

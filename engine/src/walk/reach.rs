@@ -110,7 +110,9 @@ fn search(
         if time < oldest {
             continue;
         }
-        for parent in store.commit(place)?.parents {
+        let parents = store.commit(place)?.parents;
+        *left = left.saturating_sub(parents.len());
+        for parent in parents {
             let parent = store.place(&parent)?;
             if seen.add(parent) {
                 let time = store.commit(parent)?.time;

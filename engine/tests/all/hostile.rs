@@ -60,7 +60,7 @@ pub fn has(answer: &[u8], text: &str) -> bool {
 }
 
 /// A size as deltas have it.
-fn number(mut size: u64) -> Vec<u8> {
+fn number_of(mut size: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while size > 127 {
         bytes.push(size as u8 | 0x80);
@@ -105,7 +105,7 @@ fn counts_of_objects_have_a_limit() {
 #[test]
 fn a_delta_bomb_is_refused_before_it_is_made() {
     let base = (Form::Whole(Kind::Blob), 1, &b"x"[..]);
-    let claim = |size: u64| [number(1), number(size), vec![0x90, 1]].concat();
+    let claim = |size: u64| [number_of(1), number_of(size), vec![0x90, 1]].concat();
     let distance = {
         let mut head = Vec::new();
         entry::write(&entry::Header { form: base.0, size: 1 }, &mut head);
@@ -125,7 +125,7 @@ fn a_delta_bomb_is_refused_before_it_is_made() {
 fn deltas_without_a_base_or_in_a_circle_are_refused() {
     let (_, tip) = seeded();
     let other = blob(1, 10).oid;
-    let delta = [number(1), number(1), vec![0x90, 1]].concat();
+    let delta = [number_of(1), number_of(1), vec![0x90, 1]].concat();
     let of = |base: Oid| (Form::RefDelta(base), delta.len() as u64, &delta[..]);
     check(&entries(1, &[of(other)]), "neither in the pack nor on the server");
     // Each might be the other's base: nobody can say.
@@ -168,6 +168,38 @@ fn chains_have_a_depth() {
     let answer = ask(&mut host, "receive-pack", &[&body]);
     assert!(has(&answer, "ok refs/heads/new"), "{}", answer.escape_ascii());
     serves(&mut host, tip);
+}
+
+/// Chains of deltas over a large file, and then a delta on each of its links, so that links far
+/// from each other are asked for by turns: none is at hand, and the chain to each is made again.
+#[test]
+fn what_is_made_again_and_again_has_a_limit() {
+    const SIZE: u64 = 3 << 20;
+    const LINKS: usize = 150;
+    let zeros = vec![0; SIZE as usize];
+    let mut head = Vec::new();
+    entry::write(&entry::Header { form: Form::Whole(Kind::Blob), size: SIZE }, &mut head);
+    let mut starts = vec![0];
+    let mut end = (head.len() + compress_to_vec_zlib(&zeros, 6).len()) as u64;
+    let mut list = vec![(Form::Whole(Kind::Blob), zeros)];
+    for number in 1..2 * LINKS {
+        // A link is on the one before it; what follows the chain is on its links, the last first.
+        let base = if number < LINKS { number - 1 } else { 2 * LINKS - 1 - number };
+        let four = (number as u32).to_be_bytes();
+        let copy = [&[0b1111_0001, 4][..], &(SIZE as u32 - 4).to_le_bytes()[..3]].concat();
+        let delta = [&number_of(SIZE)[..], &number_of(SIZE), &[4], &four, &copy].concat();
+        let form = Form::OfsDelta(end - starts[base]);
+        starts.push(end);
+        let mut head = Vec::new();
+        entry::write(&entry::Header { form, size: delta.len() as u64 }, &mut head);
+        end += (head.len() + compress_to_vec_zlib(&delta, 6).len()) as u64;
+        list.push((form, delta));
+    }
+    let list: Vec<_> =
+        list.iter().map(|(form, bytes)| (*form, bytes.len() as u64, &**bytes)).collect();
+    let pack = entries(list.len() as u32, &list);
+    assert!(pack.len() < 100_000);
+    check(&pack, "larger than this server reads");
 }
 
 #[test]

@@ -74,11 +74,7 @@ impl Import {
         if base_size != made.base_size {
             return Err(Error::BadDelta);
         }
-        // A few bytes can ask for terabytes.
-        self.made = self.made.saturating_add(base_size.max(made.size));
-        if self.made > MADE_MAX + MADE_RATIO * self.sent {
-            return Err(Error::TooLarge);
-        }
+        self.count_made(base_size.max(made.size))?;
         let depth = depth.saturating_add(1).min(UNKNOWN_DEPTH);
         if base_size.max(made.size) > HELD_MAX as u64 {
             return self.add_large(store, base, place, kind.ok_or(Error::TooLarge)?, &made, sent);
@@ -230,10 +226,20 @@ impl Import {
             let (_, delta) = self.unpack(store, at)?;
             let mut made = Vec::new();
             Delta::read(&delta)?.apply(&content, &mut made)?;
+            self.count_made(made.len() as u64)?;
             self.keep(at, [&[], &made, &[]])?;
             content = made;
         }
         Ok(content)
+    }
+
+    /// A few bytes can ask for terabytes, at once or again and again.
+    fn count_made(&mut self, size: u64) -> Result<()> {
+        self.made = self.made.saturating_add(size);
+        match self.made > MADE_MAX + MADE_RATIO * self.sent {
+            true => Err(Error::TooLarge),
+            false => Ok(()),
+        }
     }
 
     /// The content of an entry that has no base in this pack.
