@@ -98,6 +98,26 @@ impl Bits {
         count
     }
 
+    /// The last member of a pack before `last`, or else of the packs that follow.
+    pub fn before(&self, last: Place) -> Option<Place> {
+        let mut at = last;
+        while let Some(pack) = self.packs.get(at.pack as usize) {
+            let whole = word_of(at).min(pack.len());
+            let part = pack.get(whole).map_or(0, |word| word & below(at.position));
+            let rest = pack.get(..whole).unwrap_or_default();
+            let found = match part {
+                0 => rest.iter().enumerate().rev().find(|(_, word)| **word != 0),
+                _ => Some((whole, &part)),
+            };
+            if let Some((word_at, word)) = found {
+                let position = 64 * word_at as u32 + word.ilog2();
+                return Some(Place { position, ..at });
+            }
+            at = Place { pack: at.pack + 1, position: u32::MAX };
+        }
+        None
+    }
+
     /// The next member at or after `from`, in order of packs and positions.
     pub fn next(&self, from: Place) -> Option<Place> {
         let mut at = from;
@@ -115,6 +135,11 @@ impl Bits {
         }
         None
     }
+}
+
+/// A word's bits below the one of a position.
+fn below(position: u32) -> u64 {
+    (1 << (position % 64)) - 1
 }
 
 fn word_of(place: Place) -> usize {

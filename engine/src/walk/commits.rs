@@ -31,8 +31,11 @@ pub struct Commits {
     open: BinaryHeap<Open>,
     /// Members of `open` that are wanted.
     wanted: usize,
-    /// Those to send, the newest first.
-    found: Vec<Place>,
+    /// Those to send that were followed, and how many: a list of millions would be too large.
+    found: Bits,
+    followed: usize,
+    /// Bitmaps of the newest of them that have one.
+    reaching: Vec<u32>,
     /// Wanted trees and blobs.
     others: Vec<(Place, Kind)>,
     bitmaps: Bitmaps,
@@ -53,12 +56,23 @@ impl Commits {
         send: &mut Bits,
         has: &mut Bits,
     ) -> Result<Commits> {
-        let (open, found, others) = (BinaryHeap::new(), Vec::new(), Vec::new());
+        let (open, others, reaching) = (BinaryHeap::new(), Vec::new(), Vec::new());
+        let (found, followed) = (Bits::new(store), 0);
         let covered = if bitmaps.is_empty() { Bits::none() } else { Bits::new(store) };
         let seeks = if ask.thin && !bitmaps.is_empty() { SEEK_MAX } else { 0 };
         let (wanted, is_had_known) = (0, true);
-        let mut commits =
-            Commits { open, wanted, found, others, bitmaps, covered, is_had_known, seeks };
+        let mut commits = Commits {
+            open,
+            wanted,
+            found,
+            followed,
+            reaching,
+            others,
+            bitmaps,
+            covered,
+            is_had_known,
+            seeks,
+        };
         for oid in &ask.commons {
             let (place, kind) = add_tag(store, *oid, has)?;
             if has.add(place) && kind == Kind::Commit && !commits.join_had(store, place, has)? {
@@ -114,9 +128,12 @@ impl Commits {
             let commit = store.commit(place)?;
             work += commit.size;
             if !is_had {
-                self.found.push(place);
-                let is_reaching = self.bitmaps.find(place).is_some();
-                self.seeks = if is_reaching { 0 } else { self.seeks };
+                self.followed += usize::from(self.found.add(place));
+                if let Some(page) = self.bitmaps.find(place) {
+                    self.seeks = 0;
+                    self.reaching.push(page);
+                    self.reaching.truncate(REACHED_MAX);
+                }
             }
             let is_end = |cut: &Cut| match is_had {
                 true => cut.client.has(place),
@@ -162,15 +179,14 @@ impl Commits {
 
     /// Commits that were followed.
     pub fn followed(&self) -> usize {
-        self.found.len()
+        self.followed
     }
 
     /// All that the newest commits found lead to that have a bitmap.
     pub fn reached(&self, store: &mut Store) -> Result<Bits> {
         let mut reached = Bits::new(store);
-        let pages = self.found.iter().filter_map(|place| self.bitmaps.find(*place));
-        for page in pages.take(REACHED_MAX) {
-            store.join(&self.bitmaps, page, &mut reached, &mut Bits::none())?;
+        for page in &self.reaching {
+            store.join(&self.bitmaps, *page, &mut reached, &mut Bits::none())?;
         }
         Ok(reached)
     }
@@ -184,10 +200,10 @@ impl Commits {
         has: &Bits,
     ) -> Result<Trees> {
         let mut commits = core::mem::take(&mut self.found);
-        commits.retain(|place| !has.has(*place));
+        commits.remove(has);
         if ask.filter.as_ref().is_some_and(|filter| !filter.takes(Kind::Commit)) {
             // Only those that were asked for by their ids are sent.
-            commits.iter().for_each(|place| send.take(*place));
+            send.remove(&commits);
             for oid in &ask.wants {
                 let (place, kind) = add_tag(store, *oid, send)?;
                 if kind == Kind::Commit {
@@ -197,7 +213,7 @@ impl Commits {
         }
         let stops = ask.cut.as_ref().map_or(Bits::none(), |cut| cut.stops.clone());
         let filter = ask.filter.clone().unwrap_or_default();
-        let (others, paths) = (core::mem::take(&mut self.others), store.paths());
-        Ok(Trees::new(commits, others, stops, filter, ask.thin, paths))
+        let others = core::mem::take(&mut self.others);
+        Ok(Trees::new(store, commits, others, stops, filter, ask.thin))
     }
 }

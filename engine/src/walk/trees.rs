@@ -14,8 +14,10 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 pub struct Trees {
-    /// Commits whose trees are still to be looked at, the oldest last.
-    commits: Vec<Place>,
+    /// Commits whose trees are looked at, and the one that was last. Packs have the newest first:
+    /// each is taken from its end, so that most parents come before their children.
+    commits: Bits,
+    last: Place,
     others: Vec<(Place, Kind)>,
     open: Vec<Open>,
     /// Commits whose parents are not sent, nor had.
@@ -23,6 +25,8 @@ pub struct Trees {
     filter: Filter,
     /// Nothing is filtered.
     is_plain: bool,
+    /// Trees that were opened; where it matters how deep, `depths` knows them.
+    seen: Bits,
     depths: Depths,
     /// Trees at their paths, where those count, and bytes of the paths in `open`.
     paths: Paths,
@@ -54,17 +58,31 @@ const PARENTS_MAX: usize = 4;
 
 impl Trees {
     pub fn new(
-        commits: Vec<Place>,
+        store: &Store,
+        commits: Bits,
         others: Vec<(Place, Kind)>,
         stops: Bits,
         filter: Filter,
         is_thin: bool,
-        paths: Paths,
     ) -> Trees {
         let is_plain = filter == Filter::default();
         let (open, depths) = (Vec::new(), Depths { packs: Vec::new() });
-        let size = 0;
-        Trees { commits, others, open, stops, filter, is_plain, depths, paths, size, is_thin }
+        let (last, seen) = (Place { pack: 0, position: u32::MAX }, Bits::new(store));
+        let (paths, size) = (store.paths(), 0);
+        Trees {
+            commits,
+            last,
+            others,
+            open,
+            stops,
+            filter,
+            is_plain,
+            seen,
+            depths,
+            paths,
+            size,
+            is_thin,
+        }
     }
 
     /// Looks at some trees. True: there are no more.
@@ -74,12 +92,13 @@ impl Trees {
             if let Some(open) = self.open.pop() {
                 self.size -= open.path.len();
                 work += self.look(store, open, send, has)?;
-            } else if let Some(commit) = self.commits.pop() {
+            } else if let Some(commit) = self.commits.before(self.last) {
+                self.last = commit;
                 work += self.open_commit(store, commit, send, has)?;
             } else if let Some((place, kind)) = self.others.pop() {
                 // It was asked for by its id: the filter is for what it holds.
                 send.add(place);
-                if kind == Kind::Tree && self.depths.enters(store, place, 0) {
+                if kind == Kind::Tree && self.enters(store, place, 0) {
                     self.open.push(Open::top(place, 0, Vec::new()));
                 }
             } else {
@@ -185,16 +204,35 @@ impl Trees {
         Ok(content.len() + 256)
     }
 
+    /// Whether a tree was not opened before, or not so near to a commit where that matters.
+    fn enters(&mut self, store: &Store, tree: Place, depth: u64) -> bool {
+        match self.filter.counts_depth() {
+            true => self.depths.enters(store, tree, depth),
+            false => self.seen.add(tree),
+        }
+    }
+
+    /// Whether what this tree holds is sent, at this depth and path, or by trees before it.
+    fn was_opened(&self, tree: Place, depth: u64, path: &[u8]) -> bool {
+        match self.filter.is_sparse() {
+            true => self.paths.has(tree, path),
+            false if self.filter.counts_depth() => self.depths.has(tree, depth),
+            false => self.seen.has(tree),
+        }
+    }
+
     /// Adds a tree, as far as the filter lets it through, and opens it if it may hold more.
     fn add_tree(&mut self, store: &Store, open: Open, send: &mut Bits) -> Result<()> {
-        let Open { tree, holds, .. } = open;
+        let (tree, holds, mut open) = (open.tree, open.holds, open);
         if !self.filter.enters(holds - 1) {
             return Ok(());
         }
+        // What holds for a tree that comes later may lean on this one: if each left out what the
+        // other has, nobody would send it.
+        open.known.retain(|known| known.is_had || self.was_opened(known.tree, holds, &open.path));
         let is_new = match self.filter.is_sparse() {
             true => self.paths.enters(tree, &open.path)?,
-            false if self.filter.counts_depth() => self.depths.enters(store, tree, holds),
-            false => self.depths.enters(store, tree, 0),
+            false => self.enters(store, tree, holds),
         };
         if is_new {
             if self.filter.takes(Kind::Tree) {
@@ -230,15 +268,24 @@ impl Depths {
                 self.packs.push(vec![u8::MAX; count as usize]);
             }
         }
-        let depth = depth.min(u64::from(u8::MAX - 1)) as u8;
+        let is_nearer = !self.has(place, depth);
         let pack = self.packs.get_mut(place.pack as usize);
-        let Some(seen) = pack.and_then(|pack| pack.get_mut(place.position as usize)) else {
-            return false;
-        };
-        let is_nearer = depth < *seen;
-        *seen = depth.min(*seen);
+        if let Some(seen) = pack.and_then(|pack| pack.get_mut(place.position as usize)) {
+            *seen = (*seen).min(short(depth));
+        }
         is_nearer
     }
+
+    /// Whether a tree was seen so near, or nearer.
+    fn has(&self, place: Place, depth: u64) -> bool {
+        let pack = self.packs.get(place.pack as usize);
+        pack.and_then(|pack| pack.get(place.position as usize))
+            .is_some_and(|seen| *seen <= short(depth))
+    }
+}
+
+fn short(depth: u64) -> u8 {
+    depth.min(u64::from(u8::MAX - 1)) as u8
 }
 
 /// Where the comparison is in a known tree.

@@ -23,4 +23,5 @@ mod storage;
 mod store;
 mod stream;
 mod trailer;
+mod walks;
 mod whole;
