@@ -13,6 +13,8 @@ const CROWD_MAX = 64;
 const PATIENCE = 120_000;
 // A client that takes nothing for so long may be cut off, if others wait for its memory.
 const IDLE_MAX = 30_000;
+// What has run for so long belongs to an object that was ended in the middle, and cannot say so.
+const LOST = 600_000;
 const POLL = 5;
 
 // Who holds an instance.
@@ -38,6 +40,7 @@ export class Lease {
   // Waits for room, works, and gives back what it did not take.
   async run<T>(work: () => Promise<T>): Promise<T> {
     await this.gate.room(this);
+    this.touched = Date.now();
     try {
       return await work();
     } finally {
@@ -57,7 +60,10 @@ export class Gate {
   private waiting = 0;
   peak = 0;
 
-  constructor(private readonly idleMax = IDLE_MAX) {}
+  constructor(
+    private readonly idleMax = IDLE_MAX,
+    private readonly lostMax = LOST,
+  ) {}
 
   enter(owner: string, holder: Holder): Lease {
     if (this.waiting >= CROWD_MAX) throw new Crowded();
@@ -120,9 +126,10 @@ export class Gate {
   }
 
   private cutIdle(): void {
-    const limit = Date.now() - this.idleMax;
+    const now = Date.now();
     for (const lease of this.leases) {
-      const isIdle = !lease.isRunning && !lease.isWaiting && lease.touched < limit;
+      const most = lease.isRunning ? this.lostMax : this.idleMax;
+      const isIdle = !lease.isWaiting && lease.touched < now - most;
       if (isIdle && lease.holder.size > 0) {
         lease.holder.drop();
         this.leave(lease);

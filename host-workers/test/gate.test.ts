@@ -74,4 +74,17 @@ describe("the gate", () => {
     await Promise.all(waiting.map(run));
     expect([dropped, ran.sort()]).toEqual([["slow", "slower"], ["a", "b"]]);
   });
+
+  it("forgets who was ended at work, and will never say so", async () => {
+    const gate = new Gate(10, 50);
+    const dropped: string[] = [];
+    for (const name of ["a", "b"]) {
+      const own = { size: MEMORY_MAX, drop: () => void dropped.push(name) };
+      void gate.enter(name, own).run(() => new Promise(() => undefined));
+    }
+    const begun = Date.now();
+    expect(await gate.enter("c", holder()).run(async () => true)).toBe(true);
+    expect(Date.now() - begun).toBeGreaterThanOrEqual(50);
+    expect(dropped).toEqual(["a", "b"]);
+  });
 });
