@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   // A busy machine is no failure.
-  test: { testTimeout: 60_000, hookTimeout: 60_000 },
+  test: { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: "test/judge.mjs" },
   plugins: [
     cloudflareTest({
       wrangler: { configPath: "./wrangler.jsonc" },

@@ -4,6 +4,7 @@
 import { type Ask, type Bytes, Engine, type Host, Progress } from "./engine";
 import { Crowded, type Gate, type Holder, type Lease } from "./gate";
 import { type Head, read } from "./head";
+import { Refused } from "./refusal";
 import { concat } from "./storage";
 
 // What the engine is fed at once.
@@ -13,16 +14,6 @@ export const FEED_MAX = 128 << 10;
 const TURN_MAX = 4;
 // What is read of a body that nobody needs any more, so that the client hears the answer.
 const DRAIN_MAX = 2 ** 30;
-
-// A body that cannot be read, by its status.
-export class Refused extends Error {
-  constructor(
-    readonly status: number,
-    text: string,
-  ) {
-    super(text);
-  }
-}
 
 export interface Tally {
   bytesIn: number;

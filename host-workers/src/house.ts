@@ -2,10 +2,9 @@
 // credential.
 
 import type { Env } from "./env";
-import { Refused } from "./exchange";
 import { meter } from "./metrics";
 import { isName } from "./names";
-import { refusal } from "./refusal";
+import { Refused, refusal } from "./refusal";
 import { list } from "./snapshot";
 import * as tokens from "./tokens";
 
@@ -34,7 +33,7 @@ const ROUTES: Readonly<Record<string, Answer>> = {
   },
   "POST /-/restore": async (env, { repository, snapshot }) => {
     const failed = await stub(env, repository).restore(String(snapshot), named(repository));
-    if (failed !== undefined) return refusal(409, failed);
+    if (failed !== undefined) return refusal(failed.status, failed.text);
     return Response.json({ restored: repository });
   },
   "POST /-/cool": async (env, { repository, days }) =>

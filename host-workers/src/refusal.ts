@@ -2,6 +2,16 @@
 
 const RETRY = "10";
 
+// A request that is not done, by its status.
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
 export function refusal(status: number, text: string): Response {
   const headers = new Headers({
     "content-type": "text/plain; charset=utf-8",

@@ -5,14 +5,14 @@ import { DurableObject } from "cloudflare:workers";
 import module from "../../dist/engine.wasm";
 import { ADMIN, type Ask, READ, WRITE } from "./engine";
 import { type Env, number } from "./env";
-import { Exchange, FEED_MAX, Refused } from "./exchange";
+import { Exchange, FEED_MAX } from "./exchange";
 import { Fault } from "./fault";
 import { Crowded, Gate } from "./gate";
 import { Report } from "./report";
-import { restore } from "./snapshot";
+import { Restore } from "./restore";
 import { Rows } from "./storage";
 import { Reader, Tier } from "./tier";
-import { refusal } from "./refusal";
+import { Refused, refusal } from "./refusal";
 import { SIZE_MAX, Upkeep } from "./upkeep";
 
 // What the front Worker knows of a request. It travels in a header that only the front can set.
@@ -45,6 +45,7 @@ export class Repository extends DurableObject<Env> {
   private readonly rows: Rows;
   private readonly tier: Tier | undefined;
   private readonly upkeep: Upkeep;
+  private readonly restoring: Restore;
   private readonly report: Report;
   // Requests that could not wait for a cold row.
   private unsuspending = 0;
@@ -64,6 +65,7 @@ export class Repository extends DurableObject<Env> {
       scrub: () => this.runAll("GET", "/-/scrub", crypto.randomUUID()),
       isQuiet: () => this.unsuspending === 0,
     });
+    this.restoring = new Restore(this.rows, this.tier, this.upkeep);
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -71,12 +73,12 @@ export class Repository extends DurableObject<Env> {
     const call: Call = JSON.parse(request.headers.get(CALL) ?? "null");
     let exchange: Exchange | undefined;
     try {
-      if (this.rows.note("restoring")) {
-        return refusal(503, "this repository is being restored from a snapshot");
-      }
+      this.restoring.check();
+      if (request.method === "POST") await this.upkeep.look();
       if (call.creates && this.rows.isEmpty) await this.runAll("POST", "/-/create", call.id);
       const ask = this.ask(request, call);
-      exchange = this.exchange(ask, body(request), bodyMax(request, this.env));
+      const onChange = () => this.changed(call.repository);
+      exchange = this.exchange(ask, body(request), bodyMax(request, this.env), true, onChange);
       const { head, rest } = await exchange.head();
       const headers = new Headers(head.headers.map(([name, value]) => [name, value]));
       const { cpu } = exchange.tally;
@@ -98,29 +100,27 @@ export class Repository extends DurableObject<Env> {
 
   // Takes a snapshot into R2 and gives its name; `undefined`: there is no repository.
   async snapshot(): Promise<string | undefined> {
+    this.restoring.check();
     return this.rows.isEmpty ? undefined : await this.upkeep.snapshot();
   }
 
   // Moves cold rows to R2, a bounded step; true if there may be more.
   async cool(days?: number): Promise<boolean> {
+    this.restoring.check();
     return await this.upkeep.cool(days);
   }
 
-  // Fills this empty object from a snapshot, or says why it cannot. If it is stopped, it is to be
-  // done again: until then there is nothing but a refusal.
-  async restore(name: string, repository: string): Promise<string | undefined> {
+  // Fills this empty object from a snapshot, or says why it cannot, by status. If it is stopped, it
+  // is to be done again: until then there is nothing but a refusal.
+  async restore(name: string, repository: string): Promise<{ status: number; text: string } | undefined> {
     const { BUCKET } = this.env;
-    if (!BUCKET) return "there is no R2 bucket bound";
-    if (!this.rows.isEmpty && !this.rows.note("restoring")) return "there is a repository already";
-    this.rows.setNotes({ restoring: name });
-    this.rows.clear();
+    if (!BUCKET) return { status: 409, text: "there is no R2 bucket bound" };
     try {
-      await restore(this.rows, BUCKET, name);
+      await this.restoring.run(BUCKET, name, repository);
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      if (error instanceof Refused) return { status: error.status, text: error.message };
+      throw error;
     }
-    this.rows.setNotes({ restoring: undefined });
-    await this.upkeep.changed(repository);
     return undefined;
   }
 
@@ -161,11 +161,12 @@ export class Repository extends DurableObject<Env> {
     bytes: ReadableStream<Uint8Array> | null,
     bodyMax: number,
     touches = true,
+    onChange?: () => void,
   ): Exchange {
     const suspends = this.tier?.isUsed ?? false;
     const parts = {
       module,
-      host: new Reader(this.rows, this.tier, touches),
+      host: new Reader(this.rows, this.tier, touches, onChange),
       suspends,
       ask,
       body: bytes,
@@ -250,10 +251,16 @@ export class Repository extends DurableObject<Env> {
   private remember(call: Call, exchange: Exchange): void {
     if (this.rows.isEmpty) return;
     if (exchange.hasCommitted) {
-      const noted = this.upkeep.changed(call.repository);
-      this.ctx.waitUntil(noted.catch((error) => console.error(`${call.id}:`, error)));
+      const armed = this.upkeep.arm();
+      this.ctx.waitUntil(armed.catch((error) => console.error(`${call.id}:`, error)));
     }
     this.tier?.keep();
+  }
+
+  // Inside a commit of a request.
+  private changed(repository: string): void {
+    this.restoring.check();
+    this.upkeep.changed(repository);
   }
 
   // A request of the host's own.

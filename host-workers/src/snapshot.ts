@@ -2,6 +2,7 @@
 // Knows rows only.
 
 import type { Bytes } from "./engine";
+import { Refused } from "./refusal";
 import { type Rows, concat } from "./storage";
 import { IMMUTABLE, IMMUTABLE_END, Reader, type Tier } from "./tier";
 import { hex } from "./tokens";
@@ -9,6 +10,9 @@ import { hex } from "./tokens";
 const PART_MAX = 8 << 20;
 // Snapshots of one repository that are kept.
 const KEPT = 7;
+// What was never finished is left alone for so many milliseconds: an object that was ended may have
+// sent a part, or the manifest, that has yet to arrive.
+const STRAY = 3_600_000;
 
 interface Part {
   readonly name: string;
@@ -16,7 +20,7 @@ interface Part {
   readonly sha256: string;
 }
 
-interface Manifest {
+export interface Manifest {
   readonly version: 1;
   readonly repository: string;
   readonly time: string;
@@ -44,13 +48,15 @@ export async function take(
     await writer.add(key, value);
   }
   await writer.end({ version: 1, repository, time, rows: changing.length + keys.length });
-  await prune(bucket, repository);
   return name;
 }
 
 // Names of a repository's snapshots, the oldest first.
 export async function list(bucket: R2Bucket, repository: string): Promise<string[]> {
-  const names = await folders(bucket, repository);
+  return await finishedOf(bucket, await folders(bucket, repository));
+}
+
+async function finishedOf(bucket: R2Bucket, names: readonly string[]): Promise<string[]> {
   const manifests = await Promise.all(names.map((name) => bucket.head(`${name}/manifest.json`)));
   return names.filter((_, at) => manifests[at] !== null);
 }
@@ -67,20 +73,42 @@ async function folders(bucket: R2Bucket, repository: string): Promise<string[]> 
   }
 }
 
-// Writes a snapshot's rows into an empty table.
-export async function restore(rows: Rows, bucket: R2Bucket, name: string): Promise<void> {
+// What a snapshot is made of. A refusal: it is none, or not as it was written.
+export async function read(bucket: R2Bucket, name: string): Promise<Manifest> {
   const stored = await bucket.get(`${name}/manifest.json`);
-  if (!stored) throw new Error(`there is no snapshot ${name}`);
-  const manifest = await stored.json<Manifest>();
-  if (manifest.version !== 1) throw new Error("the snapshot is of a later version");
+  if (!stored) throw new Refused(404, `there is no snapshot ${name}`);
+  const manifest = parse(await stored.text());
+  if (!manifest) throw new Refused(409, "the snapshot's manifest is damaged");
+  if (manifest.version !== 1) throw new Refused(409, "the snapshot is of a later version");
+  if (!manifest.parts.every((part) => part.name.startsWith(`${name}/`))) {
+    throw new Refused(409, "the snapshot's manifest is another's");
+  }
+  return manifest;
+}
+
+function parse(text: string): Manifest | undefined {
+  try {
+    const manifest = JSON.parse(text) as Partial<Manifest> | null;
+    const isWhole =
+      typeof manifest?.rows === "number" &&
+      Array.isArray(manifest.parts) &&
+      manifest.parts.every(({ name, sha256 }) => `${typeof name}${typeof sha256}` === "stringstring");
+    return isWhole ? (manifest as Manifest) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// Writes a snapshot's rows into an empty table.
+export async function restore(rows: Rows, bucket: R2Bucket, manifest: Manifest): Promise<void> {
   let count = 0;
   for (const part of manifest.parts) {
     const bytes = await verified(bucket, part);
     const writes = [...unpack(bytes)];
     count += writes.length;
-    if (!rows.commit([], writes)) throw new Error("rows could not be written");
+    rows.commit([], writes);
   }
-  if (count !== manifest.rows) throw new Error("the snapshot is incomplete");
+  if (count !== manifest.rows) throw new Refused(409, "the snapshot is incomplete");
 }
 
 function changingRows(rows: Rows): { key: Bytes; value: Bytes }[] {
@@ -122,7 +150,7 @@ class Writer {
   async end(manifest: Omit<Manifest, "parts">): Promise<void> {
     if (this.bytes > 0) await this.flush();
     const text = JSON.stringify({ ...manifest, parts: this.parts });
-    await this.bucket.put(`${this.name}/manifest.json`, text);
+    await this.put(`${this.name}/manifest.json`, concat([new TextEncoder().encode(text)]));
   }
 
   private async flush(): Promise<void> {
@@ -130,18 +158,25 @@ class Writer {
     this.pieces = [];
     this.bytes = 0;
     const name = `${this.name}/${String(this.parts.length).padStart(6, "0")}`;
-    const sha256 = await crypto.subtle.digest("SHA-256", bytes);
-    await this.bucket.put(name, bytes, { sha256 });
+    const sha256 = await this.put(name, bytes);
     this.parts.push({ name, bytes: bytes.length, sha256: hex(new Uint8Array(sha256)) });
+  }
+
+  // R2 refuses what does not have this sum when it arrives.
+  private async put(name: string, bytes: Bytes): Promise<ArrayBuffer> {
+    const sha256 = await crypto.subtle.digest("SHA-256", bytes);
+    const stored = await this.bucket.put(name, bytes, { sha256 });
+    if (stored?.size !== bytes.length) throw new Error(`R2 did not take ${name}`);
+    return sha256;
   }
 }
 
 async function verified(bucket: R2Bucket, part: Part): Promise<Bytes> {
   const stored = await bucket.get(part.name);
-  if (!stored) throw new Error("a part of the snapshot is gone");
+  if (!stored) throw new Refused(409, "a part of the snapshot is gone");
   const bytes = new Uint8Array(await stored.arrayBuffer());
   const sha256 = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-  if (sha256 !== part.sha256) throw new Error("a part of the snapshot is damaged");
+  if (sha256 !== part.sha256) throw new Refused(409, "a part of the snapshot is damaged");
   return bytes;
 }
 
@@ -155,20 +190,35 @@ function* unpack(bytes: Bytes): Generator<{ key: Bytes; value: Bytes }> {
   }
 }
 
-// Drops all but the last snapshots, and what was left of those that were never finished.
-async function prune(bucket: R2Bucket, repository: string): Promise<void> {
-  const kept = new Set((await list(bucket, repository)).slice(-KEPT));
-  for (const name of await folders(bucket, repository)) {
-    if (!kept.has(name)) await remove(bucket, name);
+// Drops all but the last snapshots, and what was left of those that were never finished. False: some
+// of that is too young.
+export async function prune(bucket: R2Bucket, repository: string): Promise<boolean> {
+  const all = await folders(bucket, repository);
+  const finished = await finishedOf(bucket, all);
+  const kept = new Set(finished.slice(-KEPT));
+  let isClean = true;
+  for (const name of all.filter((name) => !kept.has(name))) {
+    const isFinished = finished.includes(name);
+    const isYoung = !isFinished && timeOf(name) + STRAY > Date.now();
+    if (isYoung) isClean = false;
+    else await remove(bucket, name, isFinished);
   }
+  return isClean;
 }
 
-// The manifest first: what is half removed is no snapshot.
-async function remove(bucket: R2Bucket, name: string): Promise<void> {
-  await bucket.delete(`${name}/manifest.json`);
+// The manifest first: what is half removed is no snapshot. That there is none is asked twice.
+async function remove(bucket: R2Bucket, name: string, isFinished: boolean): Promise<void> {
+  const manifest = `${name}/manifest.json`;
+  if (isFinished) await bucket.delete(manifest);
+  else if ((await bucket.list({ prefix: manifest })).objects.length > 0) return;
   for (;;) {
     const parts = await bucket.list({ prefix: `${name}/` });
     if (parts.objects.length === 0) return;
     await bucket.delete(parts.objects.map(({ key }) => key));
   }
+}
+
+// When a snapshot was begun; its name ends with that time, and eight letters.
+function timeOf(name: string): number {
+  return Date.parse(name.slice(-33, -9));
 }

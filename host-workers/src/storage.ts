@@ -143,12 +143,13 @@ export class Rows {
   }
 
   // If every expected row still holds, applies all writes and answers true; else changes nothing.
-  // The object's output gate, and `sync` before bytes that are streamed, keep back what is not yet
-  // durable.
-  commit(expects: readonly Change[], writes: readonly Change[]): boolean {
+  // What `also` notes is noted with them. The object's output gate, and `sync` before bytes that are
+  // streamed, keep back what is not yet durable.
+  commit(expects: readonly Change[], writes: readonly Change[], also?: () => void): boolean {
     return this.transaction(() => {
       if (!expects.every((expect) => this.holds(expect))) return false;
       for (const write of writes) this.write(write);
+      also?.();
       return true;
     });
   }

@@ -14,6 +14,12 @@ const AHEAD_MAX = 4 << 20;
 export const IMMUTABLE: Bytes = Uint8Array.of(0x70, 0x2f);
 export const IMMUTABLE_END: Bytes = Uint8Array.of(0x70, 0x30);
 const DAY = 86_400;
+// An object that no step has finished is left alone for so many milliseconds: whoever sent it may
+// have been ended, and it has yet to arrive.
+const STRAY = 3_600_000;
+
+// An object that was never recorded, or of which no row is left.
+const LOOSE = "(held IS NULL OR held <= 0)";
 
 interface Candidate extends Record<string, SqlStorageValue> {
   key: ArrayBuffer;
@@ -25,6 +31,12 @@ interface Stored extends Record<string, SqlStorageValue> {
   id: number;
   name: string;
   bytes: number;
+}
+
+interface Loose extends Record<string, SqlStorageValue> {
+  id: number;
+  name: string;
+  held: number | null;
 }
 
 // What was read on one day of rows that are older than it.
@@ -46,6 +58,7 @@ interface Kept {
 
 export class Tier {
   private day: Day | undefined;
+  private moving: Promise<boolean> | undefined;
 
   constructor(
     private readonly rows: Rows,
@@ -67,6 +80,11 @@ export class Tier {
   get hasWarm(): boolean {
     const sql = "SELECT 1 FROM rows WHERE key >= ? AND key < ? AND page IS NOT NULL LIMIT 1";
     return this.rows.run(sql, IMMUTABLE, IMMUTABLE_END).length > 0;
+  }
+
+  // Whether objects lie in R2, or are about to, that no row needs.
+  get hasStrays(): boolean {
+    return this.isUsed && this.rows.run(`SELECT 1 FROM objects WHERE ${LOOSE} LIMIT 1`).length > 0;
   }
 
   // A row was read whose value lies in a page: what lies beside its key stays here for good.
@@ -111,8 +129,16 @@ export class Tier {
   }
 
   // Moves some rows: copy, verify, record, delete. False: there was nothing to move. `isQuiet` says
-  // whether no request runs that could not wait for a cold row.
-  async step(now: number, days: number, isQuiet: () => boolean): Promise<boolean> {
+  // whether no request runs that could not wait for a cold row. One step at a time: another one would
+  // take what this one copies for left behind.
+  step(now: number, days: number, isQuiet: () => boolean): Promise<boolean> {
+    this.moving ??= this.move(now, days, isQuiet).finally(() => {
+      this.moving = undefined;
+    });
+    return this.moving;
+  }
+
+  private async move(now: number, days: number, isQuiet: () => boolean): Promise<boolean> {
     if (this.rows.isEmpty) return false;
     await this.sweep();
     const today = Math.floor(now / DAY);
@@ -126,15 +152,20 @@ export class Tier {
     const sha256 = await crypto.subtle.digest("SHA-256", bytes);
     await this.bucket.put(object.name, bytes, { sha256 });
     const stored = await this.bucket.head(object.name);
-    if (stored?.size !== bytes.length || !isQuiet()) return false;
+    const { sha256: found256 } = stored?.checksums ?? {};
+    if (stored?.size !== bytes.length || !found256 || !same(found256, sha256)) {
+      throw new Error("R2 does not hold what it was given");
+    }
+    if (!isQuiet()) return false;
     this.record(object.id, found);
     return true;
   }
 
   // Removes objects of which no row is left, or that a step never finished.
   private async sweep(): Promise<void> {
-    const loose = "SELECT id, name, bytes FROM objects WHERE held IS NULL OR held <= 0";
-    for (const { id, name } of this.rows.run<Stored>(loose)) {
+    const loose = `SELECT id, name, held FROM objects WHERE ${LOOSE}`;
+    for (const { id, name, held } of this.rows.run<Loose>(loose)) {
+      if (held === null && timeOf(name) + STRAY > Date.now()) continue;
       await this.bucket.delete(name);
       this.rows.transaction(() => {
         this.rows.run("DELETE FROM objects WHERE id = ?", id);
@@ -167,7 +198,7 @@ export class Tier {
   }
 
   private begin(bytes: number): { id: number; name: string } {
-    const name = `${this.prefix}/${crypto.randomUUID()}`;
+    const name = `${this.prefix}/${Date.now()}-${crypto.randomUUID()}`;
     return this.rows.transaction(() => {
       const sql = "INSERT INTO objects (name, bytes) VALUES (?, ?) RETURNING id";
       const made = this.rows.run<{ id: number }>(sql, name, bytes)[0];
@@ -192,7 +223,8 @@ export class Tier {
         held += moved.length;
         start += size;
       }
-      this.rows.run("UPDATE objects SET held = ? WHERE id = ?", held, object);
+      const known = "UPDATE objects SET held = ? WHERE id = ? RETURNING 1";
+      if (this.rows.run(known, held, object).length === 0) throw new Error("an object was swept");
     });
   }
 
@@ -208,21 +240,53 @@ export class Tier {
     return all;
   }
 
+  private stored(id: number): Stored {
+    const sql = "SELECT id, name, bytes FROM objects WHERE id = ?";
+    const object = this.rows.run<Stored>(sql, id)[0];
+    if (!object) throw new Error("a cold row's object is not known");
+    return object;
+  }
+
   // A cold row and, if `size` is more, what follows it in its object.
   async fetch(place: Place, size: number): Promise<Bytes> {
-    const sql = "SELECT id, name, bytes FROM objects WHERE id = ?";
-    const object = this.rows.run<Stored>(sql, place.object)[0];
-    if (!object) throw new Error("a cold row's object is not known");
+    const object = this.stored(place.object);
     const length = Math.min(Math.max(size, place.size), object.bytes - place.start);
     const range = { offset: place.start, length };
     try {
       const body = await this.bucket.get(object.name, { range });
-      if (body) return new Uint8Array(await body.arrayBuffer());
+      const bytes = await body?.arrayBuffer();
+      if (bytes?.byteLength === length) return new Uint8Array(bytes);
+      throw new Error(`R2 gave ${bytes?.byteLength ?? "no"} bytes of ${length} of ${object.name}`);
     } catch (error) {
       throw new Fault(error);
     }
-    throw new Error("a cold row's object is gone");
   }
+
+  // A whole object, as it was given to R2: a part of one has no sum.
+  async whole(id: number): Promise<Bytes> {
+    const { name, bytes } = this.stored(id);
+    try {
+      const body = await this.bucket.get(name);
+      const found = await body?.arrayBuffer();
+      const { sha256 } = body?.checksums ?? {};
+      if (sha256 && found?.byteLength === bytes) {
+        const digest = await crypto.subtle.digest("SHA-256", found);
+        if (same(sha256, digest)) return new Uint8Array(found);
+      }
+      throw new Error(`R2 gave other bytes than it was given as ${name}`);
+    } catch (error) {
+      throw new Fault(error);
+    }
+  }
+}
+
+// When an object was begun, by its name; old ones say nothing.
+function timeOf(name: string): number {
+  return Number(/\/(\d{13})-[^/]*$/.exec(name)?.[1] ?? 0);
+}
+
+function same(a: ArrayBuffer, b: ArrayBuffer): boolean {
+  return equal(new Uint8Array(a), new Uint8Array(b));
 }
 
 // The rows as one request sees them: it reads ahead where the engine reads on.
@@ -232,8 +296,10 @@ export class Reader implements Omit<Host, "emit"> {
   constructor(
     private readonly rows: Rows,
     private readonly tier: Tier | undefined,
-    // Whether what is read here counts as read: a copy of everything does not.
+    // Whether what is read here counts as read: a copy of everything does not, and is checked.
     private readonly touches: boolean,
+    // Runs inside each commit that is applied.
+    private readonly onChange?: () => void,
   ) {}
 
   get(key: Bytes): Bytes | undefined | Promise<Bytes> {
@@ -257,7 +323,7 @@ export class Reader implements Omit<Host, "emit"> {
   commit(expects: readonly Change[], writes: readonly Change[]): boolean | Promise<boolean> {
     if (this.touches && writes.some(({ value }) => value)) this.tier?.grows();
     const cold = expects.filter(({ key, value }) => value && isImmutable(key));
-    if (cold.length === 0) return this.rows.commit(expects, writes);
+    if (cold.length === 0) return this.rows.commit(expects, writes, this.onChange);
     return this.commitCold(expects, writes, cold);
   }
 
@@ -272,7 +338,8 @@ export class Reader implements Omit<Host, "emit"> {
       if (!held || !value || !equal(held, value)) return false;
     }
     if (!cold.every(({ key }) => this.rows.get(key))) return false;
-    return this.rows.commit(expects.filter((expect) => !cold.includes(expect)), writes);
+    const warm = expects.filter((expect) => !cold.includes(expect));
+    return this.rows.commit(warm, writes, this.onChange);
   }
 
   private async scanCold(found: ReturnType<Rows["scan"]>): Promise<Row[]> {
@@ -288,6 +355,7 @@ export class Reader implements Omit<Host, "emit"> {
   }
 
   private async read(place: Place): Promise<Bytes> {
+    if (!this.touches) return await this.readWhole(place);
     const { window } = this;
     const at = window && window.object === place.object ? place.start - window.start : -1;
     if (window && at >= 0 && at + place.size <= window.bytes.length) {
@@ -299,6 +367,17 @@ export class Reader implements Omit<Host, "emit"> {
     if (!bytes) throw new Error("a row is cold, and no R2 bucket is bound");
     this.window = { ...place, bytes };
     return bytes.slice(0, place.size);
+  }
+
+  // Of an object that was checked: what is copied is to be what was stored.
+  private async readWhole(place: Place): Promise<Bytes> {
+    if (this.window?.object !== place.object) {
+      this.window = undefined;
+      const bytes = await this.tier?.whole(place.object);
+      if (!bytes) throw new Error("a row is cold, and no R2 bucket is bound");
+      this.window = { ...place, start: 0, bytes };
+    }
+    return this.window.bytes.slice(place.start, place.start + place.size);
   }
 }
 

@@ -2,6 +2,7 @@
 // rows that move to R2; by alarms, a bounded step at a time. Knows no Git.
 
 import { type Env, number } from "./env";
+import { Fault } from "./fault";
 import * as snapshot from "./snapshot";
 import type { Rows } from "./storage";
 import type { Tier } from "./tier";
@@ -29,38 +30,64 @@ export interface Place {
 }
 
 // Notes in the rows say what is due, since no memory outlives an eviction: `changed` since the
-// engine's maintenance, `unsaved` since the last `snapshot` (a time), the repository's `name`, and
-// when its rows were last `scrubbed`.
+// engine's maintenance, `unsaved` since the last `snapshot` (a time), `strays` of a snapshot that was
+// begun may lie in R2, the repository's `name`, and when its rows were last `scrubbed`.
 export class Upkeep {
-  private hasAlarm = false;
+  // Not known before it is looked at.
+  private hasAlarm: boolean | undefined;
   private isChanged = false;
+  private isUnsaved = false;
+  // No snapshot by schedule before: the last one failed.
+  private retryAt = 0;
   private taking: Promise<string> | undefined;
 
   constructor(private readonly place: Place) {}
 
-  // A request has changed rows.
-  async changed(name: string): Promise<void> {
-    const { rows, storage } = this.place;
+  // Before a request that may change rows: so its commit and the alarm are one write.
+  async look(): Promise<void> {
+    this.hasAlarm ??= (await told(this.place.storage.getAlarm())) !== null;
+  }
+
+  // A commit changes rows. What is due then is noted by the same commit.
+  changed(name: string): void {
     this.isChanged = true;
-    rows.setNotes({ changed: "1", unsaved: "1", name });
+    this.isUnsaved = true;
+    this.place.rows.setNotes({ changed: "1", unsaved: "1", name });
+    // Behind the commit, and written with it all the same. What fails is done again at the end of the
+    // request.
+    if (this.hasAlarm === false) queueMicrotask(() => void this.arm().catch(() => undefined));
+  }
+
+  // Sees to it that there is an alarm.
+  async arm(): Promise<void> {
+    if (this.hasAlarm === undefined) await this.look();
     if (this.hasAlarm) return;
-    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + HOUR);
     this.hasAlarm = true;
+    try {
+      await told(this.place.storage.setAlarm(Date.now() + HOUR));
+    } catch (error) {
+      this.hasAlarm = undefined;
+      throw error;
+    }
   }
 
   // Does what is due and sets the next alarm. What fails is tried again with the next one.
   async alarm(): Promise<void> {
     const { rows, storage } = this.place;
-    this.hasAlarm = false;
-    if (rows.isEmpty || rows.note("restoring")) return;
+    if (rows.isEmpty || rows.note("restoring")) {
+      this.hasAlarm = false;
+      return;
+    }
+    // Who is ended in the middle is asked again by the platform.
+    this.hasAlarm = true;
     await attempt("maintenance", () => this.maintain());
     if (this.snapshotAt <= Date.now()) await attempt("snapshot", () => this.snapshot());
+    if (rows.note("strays") && !this.taking) await attempt("clearing up", () => this.clear());
     await attempt("the scrub", () => this.scrub());
     const moved = await attempt("the slow tier", () => this.cool());
     const next = moved ? Date.now() + SOON : this.next();
-    if (!Number.isFinite(next)) return;
-    await storage.setAlarm(next);
-    this.hasAlarm = true;
+    this.hasAlarm = Number.isFinite(next);
+    if (this.hasAlarm) await storage.setAlarm(next);
   }
 
   // Takes a snapshot into R2 and gives its name. One at a time.
@@ -74,7 +101,9 @@ export class Upkeep {
   // Moves immutable rows to R2 that nobody has read for a while; true if there may be more.
   async cool(days = number(this.place.env.TIER_DAYS, TIER_DAYS)): Promise<boolean> {
     const { env, rows, tier, isQuiet } = this.place;
-    if (!tier) return false;
+    if (!tier || rows.isEmpty) return false;
+    // What is left of a step that is cut short goes with a later one.
+    await this.arm();
     const isFull = rows.bytes > 0.8 * number(env.SIZE_MAX, SIZE_MAX);
     return await tier.step(Math.floor(Date.now() / 1000), isFull ? 0 : days, isQuiet);
   }
@@ -84,13 +113,26 @@ export class Upkeep {
     if (!env.BUCKET || !tier) throw new Error("there is no R2 bucket bound");
     const repository = rows.note("name");
     if (!repository) throw new Error("there is no such repository");
-    rows.setNotes({ unsaved: undefined, snapshot: String(Date.now()) });
-    try {
-      return await snapshot.take(rows, tier, env.BUCKET, repository);
-    } catch (error) {
-      rows.setNotes({ unsaved: "1", snapshot: undefined });
-      throw error;
-    }
+    const { BUCKET } = env;
+    // What is left of one that is cut short goes with a later alarm.
+    await this.arm();
+    rows.setNotes({ strays: "1" });
+    const begun = Date.now();
+    this.isUnsaved = false;
+    this.retryAt = begun + HOUR;
+    const name = await snapshot.take(rows, tier, BUCKET, repository);
+    this.retryAt = 0;
+    rows.setNotes({ snapshot: String(begun), ...(!this.isUnsaved && { unsaved: undefined }) });
+    await attempt("clearing up", () => this.clear());
+    return name;
+  }
+
+  // Drops old snapshots, and what is left of those that were never finished.
+  private async clear(): Promise<void> {
+    const { env, rows } = this.place;
+    const repository = rows.note("name");
+    if (!env.BUCKET || !repository) return;
+    if (await snapshot.prune(env.BUCKET, repository)) rows.setNotes({ strays: undefined });
   }
 
   private async maintain(): Promise<void> {
@@ -120,7 +162,7 @@ export class Upkeep {
     const { env, rows } = this.place;
     const hours = number(env.SNAPSHOT_HOURS, 0);
     if (!env.BUCKET || hours === 0 || !rows.note("unsaved")) return Infinity;
-    return Number(rows.note("snapshot") ?? 0) + hours * HOUR;
+    return Math.max(Number(rows.note("snapshot") ?? 0) + hours * HOUR, this.retryAt);
   }
 
   // When there is something to do next; never, if all is done and cold.
@@ -128,9 +170,18 @@ export class Upkeep {
     const { rows, tier } = this.place;
     const now = Date.now();
     const times = [this.snapshotAt];
-    if (rows.note("changed")) times.push(now + HOUR);
+    if (rows.note("changed") || rows.note("strays") || tier?.hasStrays) times.push(now + HOUR);
     if (tier?.hasWarm) times.push(now + DAY);
     return Math.max(Math.min(...times), now + 60 * SOON);
+  }
+}
+
+// The platform's own calls fail as storage does.
+async function told<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new Fault(error);
   }
 }
 

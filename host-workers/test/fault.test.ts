@@ -1,54 +1,13 @@
 // Storage that fails in the middle of a request: the client is told, the refs are the old or the
 // new ones, and the next request is served.
 
-import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { equal, noise } from "./bytes";
+import { type Fault, type Kind, inject, stubOf } from "./faults";
 import { ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
 
-// How a call of the storage fails.
 const FAULTS = ["before", "after", "full"] as const;
-type Kind = (typeof FAULTS)[number];
-
-interface Fault {
-  // Which call of them fails, from one on; it is over then.
-  readonly call: number;
-  readonly kind: Kind;
-  calls: number;
-}
-
-// A storage that does what the real one does, but for one call.
-function faulty(storage: DurableObjectStorage, fault: Fault): DurableObjectStorage {
-  const name = fault.kind === "full" ? "database or disk is full: SQLITE_FULL" : "SQLITE_IOERR";
-  const call = <T>(work: () => T): T => {
-    fault.calls += 1;
-    if (fault.calls !== fault.call) return work();
-    if (fault.kind === "after") work();
-    throw new Error(name);
-  };
-  return {
-    sql: {
-      exec: (...words: Parameters<SqlStorage["exec"]>) => call(() => storage.sql.exec(...words)),
-      get databaseSize() {
-        return storage.sql.databaseSize;
-      },
-    },
-    transactionSync: (work: () => unknown) => call(() => storage.transactionSync(work)),
-    sync: async () => await call(() => storage.sync()),
-  } as unknown as DurableObjectStorage;
-}
-
-function stubOf(repository: string) {
-  return env.REPOSITORY.getByName(repository);
-}
-
-// Puts another storage below the rows of an object, or its own again.
-async function inject(repository: string, fault?: Fault): Promise<void> {
-  await runInDurableObject(stubOf(repository), (object, { storage }) => {
-    const { rows } = object as unknown as { rows: { storage: DurableObjectStorage } };
-    rows.storage = fault ? faulty(storage, fault) : storage;
-  });
-}
 
 async function tipOf(repository: string): Promise<string | undefined> {
   const response = await refs(repository);
@@ -72,7 +31,7 @@ describe("a storage call that fails", () => {
           const next = await pack(noise(6_000, call), `push ${call}`);
           const body = pushBody(old, next);
           if (state === "begun") await evictDurableObject(stubOf(name));
-          const fault = { call, kind, calls: 0 };
+          const fault: Fault = { side: "storage", call, kind, calls: 0 };
           await inject(name, fault);
           const { status, text } = await push(name, body);
           await inject(name);
@@ -109,7 +68,7 @@ it("a clone whose storage fails is refused or cut, and never wrong", async () =>
   const whole = await bytesOf(await fetchPack(name, packed.tip));
   const outcomes = { refused: 0, cut: 0, whole: 0 };
   for (let call = 1; outcomes.whole === 0; call += 1) {
-    const fault = { call, kind: "before", calls: 0 } as const;
+    const fault: Fault = { side: "storage", call, kind: "before", calls: 0 };
     await inject(name, fault);
     const response = await fetchPack(name, packed.tip);
     const bytes = await bytesOf(response).catch(() => undefined);

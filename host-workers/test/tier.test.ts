@@ -53,6 +53,15 @@ describe("the slow tier", () => {
     await reader?.cancel();
   });
 
+  it("takes one step at a time, however many ask", async () => {
+    const { packed, stub } = await repository("t/asked");
+    const warm = await bytesOf(await fetchPack("t/asked", packed.tip));
+    expect(await Promise.all([1, 2, 3].map(() => stub.cool(0)))).toEqual([true, true, true]);
+    expect(await stub.cool(0)).toBe(false);
+    expect((await stub.usage()).cold).toBeLessThan(3_100_000);
+    expect(equal(await bytesOf(await fetchPack("t/asked", packed.tip)), warm)).toBe(true);
+  });
+
   it("sweeps what a crash left between copy and record", async () => {
     const { stub } = await repository("t/crash");
     await runInDurableObject(stub, async (_, state) => {
@@ -61,6 +70,17 @@ describe("the slow tier", () => {
     });
     await stub.cool(0);
     expect(await env.BUCKET?.head("cold/orphan")).toBeNull();
+  });
+
+  it("leaves what was begun within the hour: it may have yet to arrive", async () => {
+    const { stub } = await repository("t/young");
+    const name = `cold/${Date.now()}-young`;
+    await runInDurableObject(stub, async (_, state) => {
+      await env.BUCKET?.put(name, "x");
+      state.storage.sql.exec("INSERT INTO objects (name, bytes) VALUES (?, 1)", name);
+    });
+    await stub.cool(0);
+    expect(await env.BUCKET?.head(name)).not.toBeNull();
   });
 });
 
@@ -88,6 +108,36 @@ describe("a snapshot", () => {
     const name = (await stub.snapshot()) ?? "none";
     await env.BUCKET?.put(`${name}/000000`, "harm");
     expect(await (await restore("t/harmed-2", name)).text()).toContain("damaged");
-    expect((await refs("t/harmed-2")).status).toBe(503);
+    expect((await refs("t/harmed-2")).status).toBe(404);
+  });
+
+  it("restores once, if two ask for it at a time, and leaves nothing of what is refused", async () => {
+    const { packed, stub } = await repository("t/wanted");
+    const name = (await stub.snapshot()) ?? "none";
+    const both = await Promise.all([1, 2].map(() => restore("t/wanted-2", name)));
+    const texts = await Promise.all(both.map(async (answer) => `${answer.status} ${await answer.text()}`));
+    expect(texts.sort()[0]).toContain("200");
+    expect(texts[1]).toMatch(/^503 this repository is being restored already|^409 there is a rep/);
+    expect(await textOf(await refs("t/wanted-2"))).toContain(packed.tip);
+    expect((await restore("t/wanted-3", "snapshots/no/such")).status).toBe(404);
+    await create("t/wanted-3");
+  });
+
+  it("is refused by its manifest, if that is no snapshot's, or another's", async () => {
+    const { stub } = await repository("t/told");
+    const name = (await stub.snapshot()) ?? "none";
+    const manifest = await (await env.BUCKET?.get(`${name}/manifest.json`))?.text();
+    for (const [text, told] of [
+      [manifest?.slice(0, 90), "the snapshot's manifest is damaged"],
+      ["[]", "the snapshot's manifest is damaged"],
+      [manifest?.replace('"version":1', '"version":2'), "the snapshot is of a later version"],
+      [manifest?.replaceAll("t/told/2", "t/other/2"), "the snapshot's manifest is another's"],
+      [manifest?.replace('"rows":', '"rows":1'), "the snapshot is incomplete"],
+    ]) {
+      await env.BUCKET?.put(`${name}/manifest.json`, text ?? "");
+      const answer = await restore("t/told-2", name);
+      expect([answer.status, await answer.text()]).toEqual([409, `${told}\n`]);
+      expect((await refs("t/told-2")).status).toBe(404);
+    }
   });
 });
