@@ -26,7 +26,7 @@ export interface Tally {
 
 export interface Parts {
   readonly module: WebAssembly.Module;
-  readonly host: Omit<Host, "emit">;
+  readonly host: Omit<Host, "emit"> & { release(): void };
   readonly suspends: boolean;
   readonly ask: Ask;
   readonly body: ReadableStream<Uint8Array> | null;
@@ -95,9 +95,13 @@ export class Exchange implements Holder {
     return bytes;
   }
 
+  // A client that goes while a cold row is fetched leaves this reachable for good (workerd's streams
+  // keep what waits): so all that is large is let go here.
   drop(): void {
     this.engine = undefined;
     this.isDropped = true;
+    this.output = [];
+    this.parts.host.release();
   }
 
   // Drops the instance, and what is left of the body.

@@ -78,7 +78,11 @@ export class Gate {
 
   // An object begins: what it held before it was evicted is gone.
   forget(owner: string): void {
-    for (const lease of this.leases) if (lease.owner === owner) this.leave(lease);
+    for (const lease of this.leases) {
+      if (lease.owner !== owner) continue;
+      lease.holder.drop();
+      this.leave(lease);
+    }
   }
 
   count(owner: string): number {

@@ -292,6 +292,7 @@ function same(a: ArrayBuffer, b: ArrayBuffer): boolean {
 // The rows as one request sees them: it reads ahead where the engine reads on.
 export class Reader implements Omit<Host, "emit"> {
   private window: (Place & { readonly bytes: Bytes }) | undefined;
+  private isOver = false;
 
   constructor(
     private readonly rows: Rows,
@@ -301,6 +302,12 @@ export class Reader implements Omit<Host, "emit"> {
     // Runs inside each commit that is applied.
     private readonly onChange?: () => void,
   ) {}
+
+  // The request is over: whoever still holds this holds no bytes by it.
+  release(): void {
+    this.isOver = true;
+    this.window = undefined;
+  }
 
   get(key: Bytes): Bytes | undefined | Promise<Bytes> {
     const held = this.rows.get(key);
@@ -365,7 +372,7 @@ export class Reader implements Omit<Host, "emit"> {
     const size = goesOn ? Math.min(Math.max(2 * window.bytes.length, 1 << 20), AHEAD_MAX) : 0;
     const bytes = await this.tier?.fetch(place, size);
     if (!bytes) throw new Error("a row is cold, and no R2 bucket is bound");
-    this.window = { ...place, bytes };
+    if (!this.isOver) this.window = { ...place, bytes };
     return bytes.slice(0, place.size);
   }
 

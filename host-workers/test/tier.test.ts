@@ -1,9 +1,17 @@
 // Cold rows and snapshots, from outside.
 
 import { SELF, env, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { gate } from "../src/repo";
 import { equal, noise } from "./bytes";
 import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
+
+// What a request holds.
+interface Held {
+  readonly engine: unknown;
+  readonly output: readonly unknown[];
+  readonly parts: { readonly host: { readonly window: unknown } };
+}
 
 async function repository(name: string) {
   await create(name);
@@ -51,6 +59,23 @@ describe("the slow tier", () => {
     expect(await stub.cool(0)).toBe(false);
     expect((await stub.usage()).cold).toBe(0);
     await reader?.cancel();
+  });
+
+  it("keeps no bytes of a clone whose client has gone", async () => {
+    const { packed, stub } = await repository("t/gone");
+    await stub.cool(0);
+    const entered = vi.spyOn(gate, "enter");
+    const reader = (await fetchPack("t/gone", packed.tip)).body?.getReader();
+    await reader?.read();
+    const exchange = entered.mock.lastCall?.[1] as unknown as Held;
+    expect(exchange.parts.host.window).toBeDefined();
+    await reader?.cancel();
+    await vi.waitFor(async () => expect((await stub.usage()).instances).toBe(0));
+    // What was on its way has come.
+    await scheduler.wait(100);
+    const { engine, output, parts } = exchange;
+    expect([engine, output, parts.host.window]).toEqual([undefined, [], undefined]);
+    vi.restoreAllMocks();
   });
 
   it("takes one step at a time, however many ask", async () => {
