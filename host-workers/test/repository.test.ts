@@ -90,7 +90,7 @@ describe("a repository", () => {
     }
     expect(outcomes.old).toBeGreaterThan(0);
     expect(outcomes.new).toBeGreaterThan(0);
-  });
+  }, 180_000);
 
   it("is ended by the operator, who hears so, and of what he asked wrongly", async () => {
     await pushed("t/ended", 100);
