@@ -5,6 +5,7 @@ use crate::names::Name;
 use crate::tokens::{self, Grant, Scope};
 use anyhow::Result;
 use axum::http::{HeaderMap, StatusCode, header};
+use std::net::IpAddr;
 
 /// How callers are let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,12 @@ impl Gate {
         name: &Name,
     ) -> Result<Result<Grant, Refused>> {
         if self == Gate::Open {
+            if is_of_a_page(headers) {
+                let text = "an open server answers git on this machine, and no web page: \
+                            call it localhost or 127.0.0.1"
+                    .into();
+                return Ok(Err(Refused { status: StatusCode::FORBIDDEN, text }));
+            }
             return Ok(Ok(Grant { scope: Scope::Write, caller: String::new() }));
         }
         let Some(token) = token(headers) else {
@@ -42,6 +49,23 @@ impl Gate {
             text: refusal.text().into(),
         }))
     }
+}
+
+/// Whether a page of another site may have had the browser on this machine ask: browsers say so,
+/// but where the site gave its own name this machine's address.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text("host").unwrap_or("localhost");
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_here = match address {
+        Ok(address) => address.is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    };
+    !is_here || text("sec-fetch-site").is_some_and(|site| site != "none")
 }
 
 /// The token of a request: a Bearer's, or a Basic password; a user name without password is one
@@ -86,6 +110,28 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_server_answers_no_page_of_another_site() {
+        let check = |host: &str, site: Option<&str>, expect: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", host.parse().expect("a header"));
+            if let Some(site) = site {
+                headers.insert("sec-fetch-site", site.parse().expect("a header"));
+            }
+            assert_eq!(is_of_a_page(&headers), expect, "{host} {site:?}");
+        };
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.1.2.3", "[::1]:8080"] {
+            check(host, None, false);
+            check(host, Some("none"), false);
+            check(host, Some("cross-site"), true);
+            check(host, Some("same-origin"), true);
+        }
+        for host in ["example.com:8080", "localhost.example.com", "10.0.0.1", "[::2]", "", "?"] {
+            check(host, None, true);
+        }
+        assert!(!is_of_a_page(&HeaderMap::new()), "HTTP/1.0");
+    }
 
     #[test]
     fn finds_the_token_in_each_form() {
