@@ -27,7 +27,11 @@ impl Paths {
 
     /// Whether a tree was not seen at this path before; notes it. A tree at too many is refused.
     pub fn enters(&mut self, tree: Place, path: &[u8]) -> Result<bool> {
-        let hash = self.hash(tree, path);
+        let mut hasher = self.start.clone();
+        hasher.update(&tree.name().to_le_bytes());
+        hasher.update(path);
+        let oid = hasher.finish()?;
+        let hash = oid.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)) | 1;
         if 2 * self.count >= self.slots.len() {
             if self.count >= WALK_MAX {
                 return Err(Error::TooLarge);
@@ -42,40 +46,17 @@ impl Paths {
         Ok(is_new)
     }
 
-    /// Whether a tree was seen at this path.
-    pub fn has(&self, tree: Place, path: &[u8]) -> bool {
-        let hash = self.hash(tree, path);
-        self.slots.get(self.slot(hash)).is_some_and(|slot| *slot == hash)
-    }
-
-    fn hash(&self, tree: Place, path: &[u8]) -> u64 {
-        let mut hasher = self.start.clone();
-        hasher.update(&tree.name().to_le_bytes());
-        hasher.update(path);
-        let oid = hasher.finish().ok();
-        let start = oid.as_ref().and_then(|oid| oid.as_bytes().first_chunk());
-        start.map_or(0, |bytes| u64::from_le_bytes(*bytes)) | 1
-    }
-
     fn add(&mut self, hash: u64) -> bool {
-        let slot = self.slot(hash);
-        match self.slots.get_mut(slot) {
-            Some(slot) if *slot != hash => {
-                *slot = hash;
-                hash != 0
-            }
-            _ => false,
-        }
-    }
-
-    /// Where a hash is, or the free slot where it goes.
-    fn slot(&self, hash: u64) -> usize {
         let mut at = (hash >> 32) as usize;
         loop {
-            at = (at + 1) & self.slots.len().wrapping_sub(1);
-            match self.slots.get(at) {
-                Some(slot) if *slot != 0 && *slot != hash => {}
-                _ => return at,
+            at = (at + 1) & (self.slots.len() - 1);
+            match self.slots.get_mut(at) {
+                Some(slot) if *slot == 0 => {
+                    *slot = hash;
+                    return hash != 0;
+                }
+                Some(slot) if *slot == hash => return false,
+                _ => {}
             }
         }
     }

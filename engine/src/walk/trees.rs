@@ -14,10 +14,12 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 pub struct Trees {
-    /// Commits whose trees are looked at, and the one that was last. Packs have the newest first:
-    /// each is taken from its end, so that most parents come before their children.
+    /// Commits whose trees are still to be looked at, and the one that was last. Packs have the
+    /// newest first: each is taken from its end.
     commits: Bits,
     last: Place,
+    /// Commits that wait for their parents, each behind the one that waits for it.
+    waiting: Vec<Place>,
     others: Vec<(Place, Kind)>,
     open: Vec<Open>,
     /// Commits whose parents are not sent, nor had.
@@ -55,6 +57,8 @@ struct Known {
 
 /// Parents of a commit whose trees are compared.
 const PARENTS_MAX: usize = 4;
+/// Commits that wait for their parents at most.
+const WAITING_MAX: usize = 100_000;
 
 impl Trees {
     pub fn new(
@@ -72,6 +76,7 @@ impl Trees {
         Trees {
             commits,
             last,
+            waiting: Vec::new(),
             others,
             open,
             stops,
@@ -92,6 +97,8 @@ impl Trees {
             if let Some(open) = self.open.pop() {
                 self.size -= open.path.len();
                 work += self.look(store, open, send, has)?;
+            } else if let Some(commit) = self.waiting.pop() {
+                work += self.open_commit(store, commit, send, has)?;
             } else if let Some(commit) = self.commits.before(self.last) {
                 self.last = commit;
                 work += self.open_commit(store, commit, send, has)?;
@@ -115,14 +122,29 @@ impl Trees {
         send: &mut Bits,
         has: &mut Bits,
     ) -> Result<usize> {
+        if !self.commits.has(place) {
+            return Ok(0);
+        }
         let commit = store.commit(place)?;
+        let most = if self.stops.has(place) { 0 } else { PARENTS_MAX };
+        let mut parents = Vec::new();
+        for parent in commit.parents.iter().take(most) {
+            parents.push(store.place(parent)?);
+        }
+        // What a parent has is left to it: it comes first, unless too many would wait.
+        let open = parents.iter().filter(|parent| self.commits.has(**parent));
+        if self.waiting.len() < WAITING_MAX && open.clone().next().is_some() {
+            self.waiting.push(place);
+            self.waiting.extend(open);
+            return Ok(commit.size + 256);
+        }
+        self.commits.take(place);
         let tree = store.place(&commit.tree)?;
         let mut known = Vec::new();
-        let parents = if self.stops.has(place) { 0 } else { PARENTS_MAX };
-        for parent in commit.parents.into_iter().take(parents) {
-            let parent = store.place(&parent)?;
+        for parent in parents {
             let is_had = has.has(parent);
-            if is_had || send.has(parent) {
+            // If each of two trees left to the other what both hold, nobody would send it.
+            if is_had || send.has(parent) && !self.commits.has(parent) {
                 let tree = store.commit(parent)?.tree;
                 let tree = store.place(&tree)?;
                 if is_had {
@@ -212,24 +234,12 @@ impl Trees {
         }
     }
 
-    /// Whether what this tree holds is sent, at this depth and path, or by trees before it.
-    fn was_opened(&self, tree: Place, depth: u64, path: &[u8]) -> bool {
-        match self.filter.is_sparse() {
-            true => self.paths.has(tree, path),
-            false if self.filter.counts_depth() => self.depths.has(tree, depth),
-            false => self.seen.has(tree),
-        }
-    }
-
     /// Adds a tree, as far as the filter lets it through, and opens it if it may hold more.
     fn add_tree(&mut self, store: &Store, open: Open, send: &mut Bits) -> Result<()> {
-        let (tree, holds, mut open) = (open.tree, open.holds, open);
+        let Open { tree, holds, .. } = open;
         if !self.filter.enters(holds - 1) {
             return Ok(());
         }
-        // What holds for a tree that comes later may lean on this one: if each left out what the
-        // other has, nobody would send it.
-        open.known.retain(|known| known.is_had || self.was_opened(known.tree, holds, &open.path));
         let is_new = match self.filter.is_sparse() {
             true => self.paths.enters(tree, &open.path)?,
             false => self.enters(store, tree, holds),
@@ -268,24 +278,15 @@ impl Depths {
                 self.packs.push(vec![u8::MAX; count as usize]);
             }
         }
-        let is_nearer = !self.has(place, depth);
+        let depth = depth.min(u64::from(u8::MAX - 1)) as u8;
         let pack = self.packs.get_mut(place.pack as usize);
-        if let Some(seen) = pack.and_then(|pack| pack.get_mut(place.position as usize)) {
-            *seen = (*seen).min(short(depth));
-        }
+        let Some(seen) = pack.and_then(|pack| pack.get_mut(place.position as usize)) else {
+            return false;
+        };
+        let is_nearer = depth < *seen;
+        *seen = depth.min(*seen);
         is_nearer
     }
-
-    /// Whether a tree was seen so near, or nearer.
-    fn has(&self, place: Place, depth: u64) -> bool {
-        let pack = self.packs.get(place.pack as usize);
-        pack.and_then(|pack| pack.get(place.position as usize))
-            .is_some_and(|seen| *seen <= short(depth))
-    }
-}
-
-fn short(depth: u64) -> u8 {
-    depth.min(u64::from(u8::MAX - 1)) as u8
 }
 
 /// Where the comparison is in a known tree.
