@@ -197,7 +197,8 @@ impl Fetch {
         if self.deepen.count.is_some() && self.deepen.is_by_commits() {
             return Err(Error::BadRequest);
         }
-        Cut::new(store, &self.wants, &self.shallow, &self.deepen).map(Some)
+        let hidden = Service::UploadPack.hidden();
+        Cut::new(store, &self.wants, &self.shallow, &self.deepen, hidden).map(Some)
     }
 }
 

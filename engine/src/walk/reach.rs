@@ -82,8 +82,9 @@ fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
     Ok(Some((place, store.commit(place)?.time)))
 }
 
-/// Whether these commits lead to so many of `goals`, none of which is older than `oldest`.
-fn search(
+/// Whether these commits lead to so many of `goals`, none of which is older than `oldest`; false if
+/// that takes more than `left`.
+pub(super) fn search(
     store: &mut Store,
     from: Vec<(u64, Place)>,
     goals: &Bits,

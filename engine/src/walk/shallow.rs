@@ -1,11 +1,12 @@
 //! Histories that are cut short: which commits a client gets without their parents
 //! (gitprotocol-pack, "shallow"). Knows no tree.
 
+use super::reach::search;
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::object::Kind;
 use crate::store::bits::Bits;
-use crate::store::{Place, Store};
+use crate::store::{Key, Place, Store};
 use alloc::vec::Vec;
 
 /// How far a client wants its history; nothing set: as far as it has it.
@@ -49,8 +50,15 @@ impl Deepen {
 }
 
 impl Cut {
-    /// `client`: the commits whose parents the client lacks, as far as the store has them.
-    pub fn new(store: &mut Store, wants: &[Oid], client: &[Oid], deepen: &Deepen) -> Result<Cut> {
+    /// `client`: the commits whose parents the client lacks, as far as the store has them;
+    /// `hidden`: what covers refs that it does not know.
+    pub fn new(
+        store: &mut Store,
+        wants: &[Oid],
+        client: &[Oid],
+        deepen: &Deepen,
+        hidden: &[Key],
+    ) -> Result<Cut> {
         let mut ends = Vec::new();
         let mut held = Bits::new(store);
         for oid in client {
@@ -75,7 +83,8 @@ impl Cut {
         let (inside, border) = match deepen.count {
             _ if is_endless => (Bits::new(store), Vec::new()),
             Some(count) if deepen.relative => {
-                let reached = reached(store, &tips)?;
+                // What the client has of a ref is made deeper even if nothing new is wanted of it.
+                let reached = reached_by_refs(store, &cut.client, ends.len(), hidden)?;
                 for (place, _) in &ends {
                     if reached.has(*place) {
                         from.push(*place);
@@ -118,6 +127,24 @@ fn parents(store: &mut Store, place: Place) -> Result<Vec<Place>> {
         places.push(store.place(&parent)?);
     }
     Ok(places)
+}
+
+/// Those of so many goals that refs lead to, and maybe more.
+fn reached_by_refs(store: &mut Store, goals: &Bits, count: usize, hidden: &[Key]) -> Result<Bits> {
+    let (mut tips, mut from) = (Vec::new(), Vec::new());
+    store.each_ref(b"", &mut |store, name, oid, peeled| {
+        if !store.covers(hidden, name)
+            && let Some(place) = commit_place(store, peeled.unwrap_or(oid))?
+        {
+            tips.push(place);
+            from.push((store.commit(place)?.time, place));
+        }
+        Ok(true)
+    })?;
+    match search(store, from, goals, count, 0, &mut usize::MAX.clone())? {
+        true => Ok(goals.clone()),
+        false => reached(store, &tips),
+    }
 }
 
 fn reached(store: &mut Store, tips: &[Place]) -> Result<Bits> {
