@@ -47,7 +47,7 @@ impl Error {
         match self {
             Error::BadLine => "bad line length character or size in a pkt-line",
             Error::BadRequest => "the request does not follow the protocol",
-            Error::TooLarge => "the request is larger than this server reads",
+            Error::TooLarge => "the request, or a tree in it, is larger than this server reads",
             Error::BadOid => {
                 "an object id is not written in hexadecimal digits of the right number"
             }

@@ -56,7 +56,8 @@ pub struct Store<'h> {
     /// Packs of the push under way that no manifest lists yet: their slots follow those that one
     /// does.
     parts: Vec<Pack>,
-    /// Pages of indexes that were found as they were written: a walk reads some many times.
+    /// Pages of indexes that were found as they were written, in order: a walk reads some many
+    /// times.
     sound: Vec<u64>,
     /// The sums of pages of data that were read and not yet compared with them.
     sums: Vec<(u64, [u8; sum::SUM_SIZE])>,

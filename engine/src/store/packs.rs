@@ -21,18 +21,36 @@ impl Store<'_> {
 
     /// The same among packs from this slot on.
     pub(super) fn find_from(&mut self, slot: u32, oid: &Oid) -> Result<Option<Place>> {
-        for slot in slot.. {
-            let Ok(pack) = self.pack(slot) else { break };
-            let Some(page) = page_of(pack, oid) else { continue };
-            let number = pack.number;
-            let ids_size = ids_size(pack, oid.format().width() + 4);
-            let row = self.index_page(number, Part::Ids, page)?;
-            let ids = row.get(..ids_size).unwrap_or(&row);
-            if let Some(position) = index::find(ids, oid) {
-                return Ok(Some(Place { pack: slot, position }));
+        for slot in slot..self.counts().count() as u32 {
+            let found = self.find_in(slot, oid)?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// Whether the store has any of these, which are in order: so each page of an index is read
+    /// once, however many packs there are.
+    pub(super) fn has_any(&mut self, oids: &[Oid]) -> Result<bool> {
+        for slot in 0..self.counts().count() as u32 {
+            for oid in oids {
+                if self.find_in(slot, oid)?.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn find_in(&mut self, slot: u32, oid: &Oid) -> Result<Option<Place>> {
+        let pack = self.pack(slot)?;
+        let Some(page) = page_of(pack, oid) else { return Ok(None) };
+        let number = pack.number;
+        let ids_size = ids_size(pack, oid.format().width() + 4);
+        let row = self.index_page(number, Part::Ids, page)?;
+        let ids = row.get(..ids_size).unwrap_or(&row);
+        Ok(index::find(ids, oid).map(|position| Place { pack: slot, position }))
     }
 
     /// The type of an object, if the store has it (reachable or not). Reads no content.
@@ -120,9 +138,9 @@ impl Store<'_> {
         }
         let key = keys::page(pack, part, page);
         let mut row = self.host.get(&key).ok_or(Error::Corrupt)?;
-        if !self.sound.contains(&name) {
+        if let Err(at) = self.sound.binary_search(&name) {
             unseal(&key, &row)?;
-            self.sound.push(name);
+            self.sound.insert(at, name);
         }
         row.truncate(row.len().saturating_sub(SUM_SIZE));
         Ok(self.index_rows.keep(name, row))

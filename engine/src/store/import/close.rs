@@ -51,9 +51,14 @@ impl Import {
             return Err(Error::Corrupt);
         };
         let end = closing.order.len().min(closing.next + CLOSE_STEP);
+        let mut own = Vec::new();
         for number in closing.order.get(closing.next..end).unwrap_or_default() {
             self.close_one(store, *number)?;
+            if self.ids.position(*number).is_some() {
+                own.push(self.ids.oid(*number));
+            }
         }
+        self.has_doubles = self.has_doubles || store.has_any(&own)?;
         closing.next = end;
         if end < closing.order.len() {
             self.state = State::Closing(closing);
@@ -116,7 +121,6 @@ impl Import {
             }
             return self.postpone(store, number);
         };
-        self.has_doubles |= store.find(&oid)?.is_some();
         let entry = self.entries.get(position)?;
         if self.policy.object_max > 0 && entry.size > self.policy.object_max {
             self.fault =
