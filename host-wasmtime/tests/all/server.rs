@@ -138,7 +138,8 @@ impl Drop for Server {
 
 pub fn send(stream: &mut TcpStream, head: &str, body: &[u8]) {
     let mut lines = head.lines();
-    let mut text = format!("{} HTTP/1.1\r\nHost: x\r\n", lines.next().expect("a request line"));
+    let mut text =
+        format!("{} HTTP/1.1\r\nHost: localhost\r\n", lines.next().expect("a request line"));
     for line in lines {
         text.push_str(&format!("{line}\r\n"));
     }
