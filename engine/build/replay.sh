@@ -8,6 +8,6 @@ rm -rf "$records"
 mkdir -p "$records"
 say "recording requests of the corpus and of hostile peers"
 GITCELL_RECORD="$records" cargo test --quiet --package fuzz the_corpus_holds
-GITCELL_RECORD="$records" cargo test --quiet --package engine --test all hostile::
+GITCELL_RECORD="$records" cargo test --quiet --package engine --test all -- hostile:: patience::
 say "gitcell replay: the same requests through the module"
 cargo run --release --quiet --package gitcell -- replay "$records"
