@@ -156,7 +156,7 @@ pub const WARNINGS_MAX: usize = 32 << 10;
 pub const CERTIFICATE_MAX: usize = 1 << 20;
 /// Damaged objects that a check looks for behind each ref.
 pub const SUSPECTS_MAX: usize = 1_000;
-/// Bytes of push options; one of few bytes counts as of so many.
+/// Bytes that a push option counts for at least.
 pub const OPTION_LEAST: usize = 16;
 /// Bytes of push options.
 pub const OPTIONS_MAX: usize = 64 << 10;

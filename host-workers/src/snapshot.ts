@@ -4,15 +4,12 @@
 import type { Bytes } from "./engine";
 import { Refused } from "./refusal";
 import { type Rows, concat } from "./storage";
-import { IMMUTABLE, IMMUTABLE_END, Reader, type Tier } from "./tier";
+import { IMMUTABLE, IMMUTABLE_END, Reader, STRAY, type Tier } from "./tier";
 import { hex } from "./tokens";
 
 const PART_MAX = 8 << 20;
 // Snapshots of one repository that are kept.
 const KEPT = 7;
-// What was never finished is left alone for so many milliseconds: an object that was ended may have
-// sent a part, or the manifest, that has yet to arrive.
-const STRAY = 3_600_000;
 
 interface Part {
   readonly name: string;
@@ -92,7 +89,7 @@ function parse(text: string): Manifest | undefined {
     const isWhole =
       typeof manifest?.rows === "number" &&
       Array.isArray(manifest.parts) &&
-      manifest.parts.every(({ name, sha256 }) => `${typeof name}${typeof sha256}` === "stringstring");
+      manifest.parts.every(({ name, sha256 }) => typeof name === "string" && typeof sha256 === "string");
     return isWhole ? (manifest as Manifest) : undefined;
   } catch {
     return undefined;

@@ -14,9 +14,9 @@ const AHEAD_MAX = 4 << 20;
 export const IMMUTABLE: Bytes = Uint8Array.of(0x70, 0x2f);
 export const IMMUTABLE_END: Bytes = Uint8Array.of(0x70, 0x30);
 const DAY = 86_400;
-// An object that no step has finished is left alone for so many milliseconds: whoever sent it may
+// What was sent to R2 and never finished is left alone for so many milliseconds: whoever sent it may
 // have been ended, and it has yet to arrive.
-const STRAY = 3_600_000;
+export const STRAY = 3_600_000;
 
 // An object that was never recorded, or of which no row is left.
 const LOOSE = "(held IS NULL OR held <= 0)";

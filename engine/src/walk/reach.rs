@@ -73,7 +73,7 @@ pub fn are_ancestors(store: &mut Store, olds: &[Oid], news: &[Oid]) -> Result<bo
 }
 
 /// The commit that an object is, or leads to as a tag, and its time.
-fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
+pub(super) fn commit_at(store: &mut Store, oid: &Oid) -> Result<Option<(Place, u64)>> {
     let oid = store.peel(oid)?.unwrap_or(*oid);
     let Some(place) = store.find(&oid)? else { return Ok(None) };
     if store.record(place)?.kind != Kind::Commit {

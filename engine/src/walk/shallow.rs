@@ -1,7 +1,7 @@
 //! Histories that are cut short: which commits a client gets without their parents
 //! (gitprotocol-pack, "shallow"). Knows no tree.
 
-use super::reach::search;
+use super::reach::{commit_at, search};
 use crate::error::{Error, Result};
 use crate::hash::Oid;
 use crate::object::Kind;
@@ -134,10 +134,10 @@ fn reached_by_refs(store: &mut Store, goals: &Bits, count: usize, hidden: &[Key]
     let (mut tips, mut from) = (Vec::new(), Vec::new());
     store.each_ref(b"", &mut |store, name, oid, peeled| {
         if !store.covers(hidden, name)
-            && let Some(place) = commit_place(store, peeled.unwrap_or(oid))?
+            && let Some((place, time)) = commit_at(store, peeled.unwrap_or(oid))?
         {
             tips.push(place);
-            from.push((store.commit(place)?.time, place));
+            from.push((time, place));
         }
         Ok(true)
     })?;

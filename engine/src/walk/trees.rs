@@ -58,7 +58,7 @@ struct Known {
 /// Parents of a commit whose trees are compared.
 const PARENTS_MAX: usize = 4;
 /// Commits that wait for their parents at most.
-const WAITING_MAX: usize = 100_000;
+const BEHIND_MAX: usize = 100_000;
 
 impl Trees {
     pub fn new(
@@ -133,7 +133,7 @@ impl Trees {
         }
         // What a parent has is left to it: it comes first, unless too many would wait.
         let open = parents.iter().filter(|parent| self.commits.has(**parent));
-        if self.waiting.len() < WAITING_MAX && open.clone().next().is_some() {
+        if self.waiting.len() < BEHIND_MAX && open.clone().next().is_some() {
             self.waiting.push(place);
             self.waiting.extend(open);
             return Ok(commit.size + 256);

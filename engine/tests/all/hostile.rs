@@ -282,6 +282,17 @@ fn haves_and_lines_have_a_limit() {
     assert!(has(&with_haves(LINES_MAX + 1), "larger than this server reads"));
 }
 
+/// A push that deletes nothing, with these options.
+pub fn options_body(tip: Oid, options: &[&[u8]]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let list = b"\0 report-status push-options";
+    line::write(&mut body, &[&tip.to_hex(), b" ", &[b'0'; 40], b" refs/heads/none", list]);
+    line::flush(&mut body);
+    options.iter().for_each(|option| line::write(&mut body, &[option]));
+    line::flush(&mut body);
+    body
+}
+
 #[test]
 fn commands_and_options_have_a_limit() {
     let deletions = |count: usize| {
@@ -306,17 +317,9 @@ fn commands_and_options_have_a_limit() {
     assert!(has(&with_names(NAMES_MAX / 500 + 1), "larger than this server reads"));
     let with_options = |size: usize| {
         let (mut host, tip) = seeded();
-        let mut body = Vec::new();
-        let list = b"\0 report-status push-options";
-        let ids = [tip.to_hex().to_vec(), tip.to_hex().to_vec()];
-        line::write(&mut body, &[&ids[0], b" ", &[b'0'; 40], b" refs/heads/none", list]);
-        line::flush(&mut body);
-        let option = vec![b'x'; 1024];
-        for piece in (0..size).step_by(1024) {
-            line::write(&mut body, &[&option[..1024.min(size - piece)]]);
-        }
-        line::flush(&mut body);
-        let answer = ask(&mut host, "receive-pack", &[&body]);
+        let options = vec![b'x'; size];
+        let options: Vec<&[u8]> = options.chunks(1024).collect();
+        let answer = ask(&mut host, "receive-pack", &[&options_body(tip, &options)]);
         serves(&mut host, tip);
         answer
     };

@@ -5,7 +5,7 @@ use crate::client::{
     Change, Object, ask, blob, commit, object, pack, push, push_body, repository, request, run,
     tree,
 };
-use crate::hostile::{chains, has, seeded, serves};
+use crate::hostile::{chains, has, options_body, seeded, serves};
 use engine::hash::{Format, Oid};
 use engine::memory::Memory;
 use engine::object::Kind;
@@ -17,14 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asserts that a request is answered so and soon, and that the next one is served.
 fn check(host: &mut Memory, tip: Oid, service: &str, body: &[&[u8]], expect: &str) {
+    soon(body.concat().len(), expect, || ask(host, service, body));
+    serves(host, tip);
+}
+
+fn soon(size: usize, expect: &str, answer: impl FnOnce() -> Vec<u8>) {
     let start = Instant::now();
-    let answer = ask(host, service, body);
+    let answer = answer();
     let took = start.elapsed();
-    println!("{expect}: {} bytes, {took:?}", body.concat().len());
+    println!("{expect}: {size} bytes, {took:?}");
     let shown = answer.get(..2_000).unwrap_or(&answer).escape_ascii();
     assert!(has(&answer, expect), "{expect}: {shown}");
     assert!(took < PATIENCE, "{expect}: {took:?}");
-    serves(host, tip);
 }
 
 fn check_push(objects: &[Object], expect: &str) {
@@ -104,26 +108,15 @@ fn haves_that_are_known_and_unknown_by_turns() {
     }
     line::write(&mut body, &[b"done"]);
     let headers = [("content-type", "application/x-git-upload-pack-request")];
-    let start = Instant::now();
-    let answer = run(&mut host, request("POST", "/git-upload-pack", &headers), &[&body]);
-    println!("haves by turns: {} bytes, {:?}", body.len(), start.elapsed());
-    assert!(has(&answer, "PACK"));
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    let ask = request("POST", "/git-upload-pack", &headers);
+    soon(body.len(), "PACK", || run(&mut host, ask, &[&body]));
     serves(&mut host, tip);
 }
 
 #[test]
 fn options_of_no_bytes() {
     let (mut host, tip) = seeded();
-    let mut body = Vec::new();
-    let list = b"\0 report-status push-options";
-    let ids = [tip.to_hex().to_vec(), tip.to_hex().to_vec()];
-    line::write(&mut body, &[&ids[0], b" ", &[b'0'; 40], b" refs/heads/none", list]);
-    line::flush(&mut body);
-    for _ in 0..240_000 {
-        line::write(&mut body, &[b"\n"]);
-    }
-    line::flush(&mut body);
+    let body = options_body(tip, &vec![&b"\n"[..]; 240_000]);
     check(&mut host, tip, "receive-pack", &[&body], "larger than this server reads");
 }
 

@@ -99,12 +99,10 @@ impl History {
     }
 
     fn host(&self) -> Memory {
-        let name = |at: usize| format!("refs/heads/b{at}");
-        let names: Vec<String> = (0..self.commits.len()).map(name).collect();
-        let change = |(name, oid): (&'_ String, &Oid)| (name.clone(), *oid);
-        let changes: Vec<(String, Oid)> = names.iter().zip(&self.commits).map(change).collect();
-        let changes: Vec<Change> =
-            changes.iter().map(|(name, oid)| (&**name, None, Some(*oid))).collect();
+        let names: Vec<String> =
+            (0..self.commits.len()).map(|at| format!("refs/heads/b{at}")).collect();
+        let new = names.iter().zip(&self.commits);
+        let changes: Vec<Change> = new.map(|(name, oid)| (&**name, None, Some(*oid))).collect();
         let mut host = repository();
         push(&mut host, &changes, &pack(&self.objects));
         host
