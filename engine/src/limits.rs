@@ -120,7 +120,7 @@ pub const FEW_PACKS_MAX: usize = 1;
 pub const GRACE_SECONDS: u64 = 3600;
 /// A push that takes longer than this may find its rows deleted, and is then refused.
 pub const STAGED_SECONDS: u64 = 24 * 3600;
-/// Packs that wait for their deletion, and pushes under way.
+/// Packs, and runs of small ones, that wait for their deletion, and pushes under way.
 pub const RETIRED_MAX: usize = 10_000;
 /// Lines of a request, all told: 100,000 refs can be pushed at once, and then some.
 pub const LINES_MAX: usize = 250_000;

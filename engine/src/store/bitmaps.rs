@@ -158,7 +158,7 @@ impl Store<'_> {
             manifest.list(Some(bitmaps.number))?;
             let time = self.time;
             if let Some(number) = old {
-                manifest.retired.push(Retired { number, time, rows: CONDEMNED });
+                manifest.retired.push(Retired { number, more: 0, time, rows: CONDEMNED });
             }
             let expect = Expect { key: keys::BITMAPS, value: bitmaps.row.as_deref() };
             if self.commit_all(manifest, alloc::vec![expect], Vec::new(), &rows) {

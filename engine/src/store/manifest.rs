@@ -26,11 +26,14 @@ pub struct Pack {
 }
 
 /// A pack that is no longer listed: its rows stay for those who still read them. Or one that is not
-/// listed yet, whose rows are staged.
+/// listed yet, whose rows are staged. Packs of small pushes, which are merged by the dozen, are
+/// alike but for their numbers, and noted together.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Retired {
     pub number: u32,
+    /// How many packs beside it, of the numbers that follow, this is said of too.
+    pub more: u32,
     /// Seconds since 1970: when it was retired, or when nobody can still be staging it.
     pub time: u64,
     /// Rows of data, of ids and of records; `CLAIMED` or `CONDEMNED`.
@@ -47,15 +50,25 @@ impl Retired {
         let pages = pack.firsts.len() as u32;
         let records = if pack.count <= SMALL_COUNT { 0 } else { pages };
         let data = pack.size.div_ceil(PAGE_MAX as u64) as u32;
-        Retired { number: pack.number, time, rows: [data, pages, records] }
+        Retired { number: pack.number, more: 0, time, rows: [data, pages, records] }
+    }
+
+    /// Whether it can be said of this pack too.
+    fn takes(&mut self, next: &Retired) -> bool {
+        let is_next = self.number + self.more + 1 == next.number && self.more < MORE_MAX;
+        let is_alike = is_next && self.time == next.time && self.rows == next.rows;
+        self.more += u32::from(is_alike);
+        is_alike
     }
 
     /// Deletes its rows.
     pub fn deletions(&self) -> Rows {
         let mut deletions = Rows::new();
-        for (part, rows) in [Part::Data, Part::Ids, Part::Records].into_iter().zip(self.rows) {
-            for page in 0..rows {
-                deletions.push((keys::page(self.number, part, page).to_vec(), None));
+        for number in (self.number..).take(1 + self.more as usize) {
+            for (part, rows) in [Part::Data, Part::Ids, Part::Records].into_iter().zip(self.rows) {
+                for page in 0..rows {
+                    deletions.push((keys::page(number, part, page).to_vec(), None));
+                }
             }
         }
         deletions
@@ -85,6 +98,10 @@ pub struct Manifest {
 /// trailer is its own.
 const VERSION: u8 = 3;
 const VERSION_OLD: u8 = 1;
+/// Of the eight bytes of a time, these bits are the time, and those above say `more`.
+const TIME_BITS: u32 = 40;
+const TIME_MAX: u64 = (1 << TIME_BITS) - 1;
+const MORE_MAX: u32 = (1 << (64 - TIME_BITS)) - 1;
 
 impl Manifest {
     /// An empty repository's.
@@ -112,8 +129,10 @@ impl Manifest {
     /// Takes packs out of the list; their rows stay for those who still read them.
     pub fn retire(&mut self, slots: Range<usize>, time: u64) {
         for _ in slots.clone() {
-            let pack = self.packs.remove(slots.start);
-            self.retired.push(Retired::new(&pack, time));
+            let retired = Retired::new(&self.packs.remove(slots.start), time);
+            if !self.retired.last_mut().is_some_and(|last| last.takes(&retired)) {
+                self.retired.push(retired);
+            }
         }
     }
 
@@ -151,7 +170,8 @@ impl Manifest {
         out.extend_from_slice(&(self.retired.len() as u32).to_le_bytes());
         for retired in &self.retired {
             out.extend_from_slice(&retired.number.to_le_bytes());
-            out.extend_from_slice(&retired.time.to_le_bytes());
+            let time = retired.time & TIME_MAX | u64::from(retired.more) << TIME_BITS;
+            out.extend_from_slice(&time.to_le_bytes());
             retired.rows.iter().for_each(|rows| out.extend_from_slice(&rows.to_le_bytes()));
         }
         for pack in &self.packs {
@@ -186,8 +206,9 @@ fn read(from: &mut Reader) -> Option<Manifest> {
     let mut retired = Vec::new();
     for _ in 0..from.four()? {
         let (number, time) = (from.four()?, from.eight()?);
+        let (time, more) = (time & TIME_MAX, (time >> TIME_BITS) as u32);
         let rows = [from.four()?, from.four()?, from.four()?];
-        retired.push(Retired { number, time, rows });
+        retired.push(Retired { number, more, time, rows });
     }
     let mut packs = Vec::new();
     while !from.0.is_empty() {
@@ -246,12 +267,31 @@ mod tests {
             let firsts = [0, 1 << 63].to_vec();
             manifest.packs.push(Pack { number, count: 7, size: 1 << 33, trailer, firsts });
         }
-        manifest.retired.push(Retired { number: 1, time: 2, rows: [3, 4, 5] });
+        manifest.retired.push(Retired { number: 1, more: MORE_MAX, time: 2, rows: [3, 4, 5] });
         assert_eq!(Manifest::read(&manifest.write()), Ok(manifest.clone()));
         manifest.settings = b"a.b=c\n".to_vec();
         let bytes = manifest.write();
         assert_eq!(Manifest::read(&bytes), Ok(manifest));
         assert_eq!(Manifest::read(&bytes[..bytes.len() - 1]), Err(Error::Corrupt));
         assert_eq!(Manifest::read(&[]), Err(Error::Corrupt));
+    }
+
+    #[test]
+    fn packs_that_are_alike_are_retired_together_and_all_their_rows_deleted() {
+        let mut manifest = Manifest::new(Format::Sha1, b"refs/heads/main");
+        for (number, size) in [(3, 9), (4, 8), (5, 1 << 20), (7, 9), (8, 9)] {
+            let firsts = [0].to_vec();
+            manifest.packs.push(Pack { number, count: 1, size, trailer: None, firsts });
+        }
+        manifest.retire(0..4, 50);
+        manifest.retire(0..1, 51);
+        let known: Vec<_> =
+            manifest.retired.iter().map(|retired| (retired.number, retired.more)).collect();
+        assert_eq!(known, [(3, 1), (5, 0), (7, 0), (8, 0)]);
+        assert_eq!(Manifest::read(&manifest.write()), Ok(manifest.clone()));
+        let rows = |number| [Part::Data, Part::Ids].map(|part| keys::page(number, part, 0));
+        let deleted: Vec<_> =
+            manifest.retired[0].deletions().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(deleted, [rows(3), rows(4)].concat());
     }
 }

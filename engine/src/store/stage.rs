@@ -173,7 +173,7 @@ impl Store<'_> {
             }
             let number = claimed.list(None)?;
             let time = self.time + STAGED_SECONDS;
-            claimed.retired.push(Retired { number, time, rows: CLAIMED });
+            claimed.retired.push(Retired { number, more: 0, time, rows: CLAIMED });
             if self.commit_manifest(claimed, &Rows::new()) {
                 return Ok(number);
             }
