@@ -38,6 +38,7 @@ pub enum Error {
     BadSetting = 21,
     BadBranch = 22,
     TagsTooDeep = 23,
+    Overtaken = 24,
     /// The store holds what this engine did not write.
     Corrupt = 64,
 }
@@ -76,13 +77,16 @@ impl Error {
             Error::BadBranch => "that is no name for a branch",
             Error::TagsTooDeep => "too many tags of tags lead to one another",
             Error::Busy => "too many pushes at once: try again",
+            Error::Overtaken => {
+                "this took so long that what it reads was replaced meanwhile: try again"
+            }
             Error::Corrupt => "the repository's stored data is damaged",
         }
     }
 
     pub fn blame(self) -> Blame {
         match self {
-            Error::Corrupt | Error::Busy => Blame::Store,
+            Error::Corrupt | Error::Busy | Error::Overtaken => Blame::Store,
             _ => Blame::Peer,
         }
     }

@@ -108,7 +108,7 @@ impl<'h> Engine<'h> {
                 Err(refusal) => refusal,
             },
             Ok(None) => Refusal::NO_REPOSITORY,
-            Err(_) => Refusal::CORRUPT,
+            Err(error) => Refusal::of(error),
         };
         let mut out = Vec::new();
         refuse(&refusal, request.method.as_slice() == b"HEAD", &mut out);
@@ -155,6 +155,14 @@ impl<'h> Engine<'h> {
 
     /// Sends what there is to send: a good piece at a time, or what has waited for long.
     fn settle(&mut self, outcome: Result<Progress>) -> Progress {
+        let outcome = match self.store.is_overtaken() {
+            true => {
+                // Whatever was made of it: a check must not call it damage.
+                self.out.clear();
+                Err(Error::Overtaken)
+            }
+            false => outcome,
+        };
         let progress = outcome.unwrap_or_else(|error| self.fail(error));
         self.waited += usize::from(!self.out.is_empty());
         let is_enough = self.out.len() >= EMIT_MAX / 4 || self.waited > PUMPS_MAX;
@@ -198,18 +206,13 @@ impl<'h> Engine<'h> {
     /// words that git shows.
     fn fail(&mut self, error: Error) -> Progress {
         let State::Session { session, .. } = &mut self.state else { return Progress::Done };
-        let refusal = match (error.blame(), &**session) {
-            (Blame::Store, _) => Some(Refusal::CORRUPT),
-            (Blame::Peer, Session::Admin(_)) => Some(Refusal::bad(error)),
-            _ => None,
-        };
-        match refusal.filter(|_| self.is_silent) {
-            Some(refusal) => {
-                self.out.clear();
-                refuse(&refusal, false, &mut self.out);
-                self.is_silent = false;
-            }
-            None => session.fail(error.text().as_bytes(), &mut self.out),
+        let is_admin = matches!(**session, Session::Admin(_));
+        if self.is_silent && (is_admin || error.blame() == Blame::Store) {
+            self.out.clear();
+            refuse(&Refusal::of(error), false, &mut self.out);
+            self.is_silent = false;
+        } else {
+            session.fail(error.text().as_bytes(), &mut self.out);
         }
         Progress::Done
     }

@@ -15,42 +15,43 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// What an administrator got wrong.
-    pub fn bad(error: Error) -> Refusal {
-        Refusal { status: b"400 Bad Request", text: error.text().as_bytes() }
+    /// What is answered to an error, if nothing was sent yet.
+    pub fn of(error: Error) -> Refusal {
+        let status: &[u8] = match error {
+            Error::Corrupt => b"500 Internal Server Error",
+            Error::Busy | Error::Overtaken => b"503 Service Unavailable\r\nRetry-After: 10",
+            _ => b"400 Bad Request",
+        };
+        Refusal { status, text: error.text().as_bytes() }
     }
 
     pub const EXISTS: Refusal =
-        Refusal { status: b"409 Conflict", text: b"There is a repository already.\n" };
+        Refusal { status: b"409 Conflict", text: b"There is a repository already." };
     pub const BAD_BRANCH: Refusal =
-        Refusal { status: b"400 Bad Request", text: b"That is no name for a branch.\n" };
+        Refusal { status: b"400 Bad Request", text: b"That is no name for a branch." };
     pub const BAD_FORMAT: Refusal =
-        Refusal { status: b"400 Bad Request", text: b"Object formats are sha1 and sha256.\n" };
+        Refusal { status: b"400 Bad Request", text: b"Object formats are sha1 and sha256." };
     pub const NOT_FOUND: Refusal =
-        Refusal { status: b"404 Not Found", text: b"There is nothing here.\n" };
+        Refusal { status: b"404 Not Found", text: b"There is nothing here." };
     pub const NO_REPOSITORY: Refusal =
-        Refusal { status: b"404 Not Found", text: b"There is no such repository.\n" };
+        Refusal { status: b"404 Not Found", text: b"There is no such repository." };
     pub const NO_READ: Refusal =
-        Refusal { status: b"403 Forbidden", text: b"You may not read this repository.\n" };
+        Refusal { status: b"403 Forbidden", text: b"You may not read this repository." };
     pub const NO_WRITE: Refusal =
-        Refusal { status: b"403 Forbidden", text: b"You may not push to this repository.\n" };
+        Refusal { status: b"403 Forbidden", text: b"You may not push to this repository." };
     pub const NO_SERVICE: Refusal =
-        Refusal { status: b"403 Forbidden", text: b"Only the smart HTTP protocol is served.\n" };
+        Refusal { status: b"403 Forbidden", text: b"Only the smart HTTP protocol is served." };
     pub const BAD_TYPE: Refusal = Refusal {
         status: b"415 Unsupported Media Type",
-        text: b"The content type does not fit the service.\n",
-    };
-    pub const CORRUPT: Refusal = Refusal {
-        status: b"500 Internal Server Error",
-        text: b"The repository's stored data is damaged.\n",
+        text: b"The content type does not fit the service.",
     };
     pub const ONLY_GET: Refusal = Refusal {
         status: b"405 Method Not Allowed\r\nAllow: GET, HEAD",
-        text: b"Only GET is answered here.\n",
+        text: b"Only GET is answered here.",
     };
     pub const ONLY_POST: Refusal = Refusal {
         status: b"405 Method Not Allowed\r\nAllow: POST",
-        text: b"Only POST is answered here.\n",
+        text: b"Only POST is answered here.",
     };
 }
 
@@ -130,5 +131,6 @@ pub fn refuse(refusal: &Refusal, is_head: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&head(refusal.status, b"text/plain"));
     if !is_head {
         out.extend_from_slice(refusal.text);
+        out.push(b'\n');
     }
 }

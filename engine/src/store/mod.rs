@@ -63,6 +63,7 @@ pub struct Store<'h> {
     sums: Vec<(u64, [u8; sum::SUM_SIZE])>,
     contents: Ring,
     inflate: Inflate,
+    is_overtaken: bool,
 }
 
 /// What says that there is a repository.
@@ -105,6 +106,7 @@ impl<'h> Store<'h> {
             sums: Vec::new(),
             contents: Ring::new(RING_MAX),
             inflate: Inflate::new(),
+            is_overtaken: false,
         }
     }
 

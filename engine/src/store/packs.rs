@@ -1,7 +1,7 @@
 //! Where an object is: pages of ids and records. Reads no content.
 
 use super::keys::{self, Part, SMALL_COUNT};
-use super::manifest::Pack;
+use super::manifest::{Manifest, Pack};
 use super::sum::{SUM_SIZE, sum, unseal};
 use super::{Place, Store};
 use crate::error::{Error, Result};
@@ -137,13 +137,28 @@ impl Store<'_> {
             return Ok(row);
         }
         let key = keys::page(pack, part, page);
-        let mut row = self.host.get(&key).ok_or(Error::Corrupt)?;
+        let mut row = self.row(pack, &key)?;
         if let Err(at) = self.sound.binary_search(&name) {
             unseal(&key, &row)?;
             self.sound.insert(at, name);
         }
         row.truncate(row.len().saturating_sub(SUM_SIZE));
         Ok(self.index_rows.keep(name, row))
+    }
+
+    /// A row of a pack. It is there as long as the pack is listed, and a while longer.
+    fn row(&mut self, pack: u32, key: &[u8]) -> Result<Vec<u8>> {
+        let row = self.host.get(key);
+        if row.is_none() {
+            let now = Manifest::read(&self.host.get(keys::MANIFEST).ok_or(Error::Corrupt)?)?;
+            self.is_overtaken |= now.packs.iter().all(|listed| listed.number != pack);
+        }
+        row.ok_or(Error::Corrupt)
+    }
+
+    /// Whether rows that were read here were replaced, so long ago that they are gone.
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken
     }
 
     /// A page to look at: its sum is kept for `whole_page`.
@@ -154,7 +169,7 @@ impl Store<'_> {
         }
         self.data_rows.make_room(crate::limits::ROW_MAX);
         let key = keys::page(pack, part, page);
-        let mut row = self.host.get(&key).ok_or(Error::Corrupt)?;
+        let mut row = self.row(pack, &key)?;
         let Some((_, sum)) = row.split_last_chunk() else { return Err(Error::Corrupt) };
         self.sums.retain(|(other, _)| *other != name);
         self.sums.push((name, *sum));

@@ -188,7 +188,7 @@ fn the_scrub_names_each_row_that_has_a_changed_bit_and_no_other() {
             });
             let expect = match key.as_slice() {
                 // Without it there is no repository.
-                b"m" => "\r\n\r\nThe repository's stored data is damaged.\n".to_string(),
+                b"m" => "\r\n\r\nthe repository's stored data is damaged\n".to_string(),
                 _ => format!("damaged row {}\n", name.collect::<String>()),
             };
             assert!(found.contains(&expect), "{} at {at}: {found}", key.escape_ascii());
