@@ -30,9 +30,7 @@ export class Restore {
   // Whoever is stopped in the middle leaves the note; who fails clears up.
   async run(bucket: R2Bucket, name: string, repository: string): Promise<void> {
     if (this.isRunning) throw new Refused(503, "this repository is being restored already");
-    if (this.rows.note("restoring") === undefined && !this.rows.isEmpty) {
-      throw new Refused(409, "there is a repository already");
-    }
+    this.refuse();
     this.isRunning = true;
     try {
       await this.fill(bucket, name, repository);
@@ -44,8 +42,16 @@ export class Restore {
     }
   }
 
+  // Where there is a repository nothing is restored.
+  private refuse(): void {
+    if (this.rows.note("restoring") !== undefined || this.rows.isEmpty) return;
+    throw new Refused(409, "there is a repository already");
+  }
+
   private async fill(bucket: R2Bucket, name: string, repository: string): Promise<void> {
     const manifest = await snapshot.read(bucket, name);
+    // Somebody may have made one meanwhile; from here on the note keeps them out.
+    this.refuse();
     this.rows.setNotes({ restoring: name });
     this.rows.clear();
     // What comes back was written today.

@@ -152,6 +152,29 @@ describe("a snapshot", () => {
     await create("t/wanted-3");
   });
 
+  it("overwrites no repository that is made while R2 is asked", async () => {
+    const { stub } = await repository("t/raced");
+    const name = (await stub.snapshot()) ?? "none";
+    let [isAsked, isMade] = [false, false];
+    const get = async (key: string) => {
+      isAsked = true;
+      while (!isMade) await scheduler.wait(5);
+      return await env.BUCKET?.get(key);
+    };
+    await runInDurableObject(env.REPOSITORY.getByName("t/raced-2"), (object) => {
+      Object.assign(object, { env: { ...env, BUCKET: { get } } });
+    });
+    const restoring = restore("t/raced-2", name);
+    await vi.waitFor(() => expect(isAsked).toBe(true));
+    await create("t/raced-2");
+    const packed = await pack(noise(1000, 7), "pushed meanwhile");
+    expect((await push("t/raced-2", pushBody(ZERO, packed))).text).toContain("unpack ok");
+    isMade = true;
+    const answer = await restoring;
+    expect([answer.status, await answer.text()]).toEqual([409, "there is a repository already\n"]);
+    expect(await textOf(await refs("t/raced-2"))).toContain(packed.tip);
+  });
+
   it("is refused by its manifest, if that is no snapshot's, or another's", async () => {
     const { stub } = await repository("t/told");
     const name = (await stub.snapshot()) ?? "none";
