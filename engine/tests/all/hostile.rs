@@ -25,7 +25,7 @@ pub fn seeded() -> (Memory, Oid) {
 }
 
 /// A pack of these entries: form, the size that is claimed, content.
-fn entries(count: u32, list: &[(Form, u64, &[u8])]) -> Vec<u8> {
+pub fn entries(count: u32, list: &[(Form, u64, &[u8])]) -> Vec<u8> {
     let mut pack = [b"PACK\0\0\0\x02".as_slice(), &count.to_be_bytes()].concat();
     for (form, size, content) in list {
         entry::write(&entry::Header { form: *form, size: *size }, &mut pack);
@@ -60,7 +60,7 @@ pub fn has(answer: &[u8], text: &str) -> bool {
 }
 
 /// A size as deltas have it.
-fn number_of(mut size: u64) -> Vec<u8> {
+pub fn number_of(mut size: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while size > 127 {
         bytes.push(size as u8 | 0x80);

@@ -4,12 +4,16 @@ use crate::client::{
     Change, Object, ask, blob, commit, fetch_body, object, pack, push_body, repository, request,
     run, small_commit, tree,
 };
-use crate::hostile::{has, seeded, serves};
+use crate::hostile::{entries, has, number_of, seeded, serves};
 use engine::engine::Request;
 use engine::hash::Oid;
-use engine::limits::{GRACE_SECONDS, PACKS_MAX, RETIRED_MAX, STAGED_SECONDS, WALK_MAX, WANTS_MAX};
+use engine::limits::{
+    CERTIFICATE_MAX, DELTA_MAX, GRACE_SECONDS, PACKS_MAX, PATTERNS_MAX, REFNAME_MAX, RETIRED_MAX,
+    STAGED_SECONDS, TAGS_MAX, WALK_MAX, WANTS_MAX,
+};
 use engine::memory::Memory;
 use engine::object::Kind;
+use engine::pack::entry::Form;
 use engine::wire::line;
 
 const NOW: u64 = 1_700_000_000;
@@ -211,5 +215,117 @@ fn commits_of_a_walk_have_a_number() {
         let answer = ask(&mut host, "upload-pack", &[&fetch_body(&[tip], &[])]);
         let start = &answer[..answer.len().min(500)];
         assert!(has(start, expect), "{expect}: {}", start.escape_ascii());
+    }
+}
+
+#[test]
+fn names_of_refs_have_a_size() {
+    for (size, expect) in [(REFNAME_MAX, "ok refs/heads/"), (REFNAME_MAX + 1, "funny refname")] {
+        let (mut host, tip) = seeded();
+        let name = format!("refs/heads/{}", "x".repeat(size - "refs/heads/".len()));
+        let body = push_body(&[(&name, None, Some(tip))], &pack(&[]));
+        let answer = ask(&mut host, "receive-pack", &[&body]);
+        assert!(has(&answer, expect), "{size}: {}", answer.escape_ascii());
+        serves(&mut host, tip);
+    }
+}
+
+#[test]
+fn tags_of_tags_have_a_number() {
+    for (count, expect) in [(TAGS_MAX, "ok refs/tags/t"), (TAGS_MAX + 1, "too many tags of tags")] {
+        let (mut host, tip) = seeded();
+        let mut tags: Vec<Object> = Vec::new();
+        for _ in 0..count {
+            let (of, kind) = tags.last().map_or((tip, "commit"), |tag| (tag.oid, "tag"));
+            let of = of.to_hex();
+            let text = format!(
+                "object {}\ntype {kind}\ntag t\ntagger A <a@b.c> 1 +0000\n\nt\n",
+                of.escape_ascii()
+            );
+            tags.push(object(Kind::Tag, text.into_bytes()));
+        }
+        let last = tags.last().expect("some").oid;
+        let body = push_body(&[("refs/tags/t", None, Some(last))], &pack(&tags));
+        let answer = ask(&mut host, "receive-pack", &[&body]);
+        assert!(has(&answer, expect), "{count}: {}", answer.escape_ascii());
+        serves(&mut host, tip);
+    }
+}
+
+#[test]
+fn patterns_of_a_filter_have_a_size() {
+    let most = PATTERNS_MAX as usize;
+    for (size, expect) in [(most, "packfile"), (most + 1, "invalid filter-spec")] {
+        let mut host = repository();
+        let list = object(Kind::Blob, [b"/*\n".as_slice(), &vec![b'#'; size - 3]].concat());
+        let top = tree("100644", &[("list".into(), list.oid)]);
+        let (tip, sparse) = (commit(&top.oid, &[], 1), list.oid.to_hex());
+        let want = tip.oid;
+        let changes = [("refs/heads/main", None, Some(want))];
+        crate::client::push(&mut host, &changes, &pack(&[tip, top, list]));
+        let mut body = Vec::new();
+        line::write(&mut body, &[b"command=fetch"]);
+        line::delim(&mut body);
+        line::write(&mut body, &[b"want ", &want.to_hex()]);
+        line::write(&mut body, &[b"filter sparse:oid=", &sparse]);
+        line::write(&mut body, &[b"done"]);
+        line::flush(&mut body);
+        let answer = ask(&mut host, "upload-pack", &[&body]);
+        assert!(has(&answer, expect), "{size}: {}", answer.escape_ascii());
+        serves(&mut host, want);
+    }
+}
+
+#[test]
+fn certificates_have_a_size() {
+    let most = CERTIFICATE_MAX;
+    for (size, expect) in [(most, "ok refs/heads/new"), (most + 1, "larger than this server reads")]
+    {
+        let (mut host, tip) = seeded();
+        let id = tip.to_hex();
+        let command = format!("{} {} refs/heads/new\n", "0".repeat(40), id.escape_ascii());
+        let head = "certificate version 0.1\n\n";
+        let mut text = format!("{head}{command}-----BEGIN SSH SIGNATURE-----\n");
+        let (rest, full) = (size - text.len(), 60_000);
+        text.extend((0..rest).map(|at| if at % full == full - 1 { '\n' } else { 'x' }));
+        let mut body = Vec::new();
+        line::write(&mut body, &[b"push-cert\0report-status\n"]);
+        for part in text.split_inclusive('\n') {
+            line::write(&mut body, &[part.as_bytes()]);
+        }
+        line::write(&mut body, &[b"push-cert-end\n"]);
+        line::flush(&mut body);
+        body.extend(pack(&[]));
+        let answer = ask(&mut host, "receive-pack", &[&body]);
+        assert!(has(&answer, expect), "{size}: {}", answer.escape_ascii());
+        serves(&mut host, tip);
+    }
+}
+
+#[test]
+fn deltas_have_a_size() {
+    for (size, expect) in [(DELTA_MAX, "unpack ok"), (DELTA_MAX + 1, "larger than this server")] {
+        // Each copies one byte of the base, in as many words as can be, but for the last few.
+        let head = number_of(1).len() + number_of(DELTA_MAX as u64 / 8).len();
+        let mut steps = vec![[0xff, 0, 0, 0, 0, 1, 0, 0]; size / 8 - 2].concat();
+        let mut made = steps.len() / 8;
+        while head + steps.len() < size {
+            let step: &[u8] =
+                if (size - head - steps.len()) % 2 == 0 { &[0x90, 1] } else { &[0x91, 0, 1] };
+            steps.extend_from_slice(step);
+            made += 1;
+        }
+        let delta = [number_of(1), number_of(made as u64), steps].concat();
+        assert_eq!(delta.len(), size);
+        let base = object(Kind::Blob, b"x".to_vec());
+        let list = [
+            (Form::RefDelta(base.oid), size as u64, &delta[..]),
+            (Form::Whole(Kind::Blob), 1, &base.content),
+        ];
+        let (mut host, tip) = seeded();
+        let body = push_body(&[("refs/heads/new", None, Some(tip))], &entries(2, &list));
+        let answer = ask(&mut host, "receive-pack", &[&body]);
+        assert!(has(&answer, expect), "{size}: {}", answer.escape_ascii());
+        serves(&mut host, tip);
     }
 }
