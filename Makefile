@@ -2,8 +2,8 @@
 
 # What dist/engine.wasm may weigh, in bytes: as it is, and by `gzip -9`. The budget is 102400 and 46080,
 # and is not met: ARCHITECTURE.md says what was tried.
-SIZE_MAX := 231168
-GZIP_MAX := 111872
+SIZE_MAX := 231680
+GZIP_MAX := 112128
 
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data

@@ -69,6 +69,10 @@ impl Fetch {
                 if self.wants.len() >= WANTS_MAX {
                     return Err(Error::TooLarge);
                 }
+                if store.find(&oid)?.is_none() {
+                    // It was pushed since this request began.
+                    store.reload()?;
+                }
                 self.wants.push(oid);
                 self.wanted.push((oid, rest.to_vec()));
             }

@@ -126,6 +126,8 @@ pub(super) fn search(
 
 /// The first of these that no ref leads to; refs that one of `hidden` covers do not count.
 pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Result<Option<Oid>> {
+    let is_all = store.is_tight() && hidden.is_empty();
+    let tips = if is_all { Vec::new() } else { known_tips(store, hidden)? };
     let mut places = Vec::with_capacity(oids.len());
     for oid in oids {
         match store.find(oid)? {
@@ -133,21 +135,13 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Res
             None => return Ok(Some(*oid)),
         }
     }
-    if store.is_tight() && hidden.is_empty() {
+    if is_all {
         return Ok(None);
     }
-    let mut tips = Vec::new();
     let mut tip_bits = Bits::new(store);
-    store.each_ref(b"", &mut |store, name, oid, _| {
-        // What is not found was pushed since this request began: its pack is not known here.
-        if !store.covers(hidden, name)
-            && let Some(place) = store.find(oid)?
-        {
-            tip_bits.add(place);
-            tips.push(*oid);
-        }
-        Ok(true)
-    })?;
+    for tip in &tips {
+        tip_bits.add(store.place(tip)?);
+    }
     if places.iter().all(|place| tip_bits.has(*place)) {
         return Ok(None);
     }
@@ -157,4 +151,22 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Res
     while !walk.step(store)? {}
     let missing = places.iter().position(|place| !walk.sends(*place));
     Ok(missing.and_then(|at| oids.get(at)).copied())
+}
+
+/// What the refs hold that none of `hidden` covers. Packs are known afterwards that were pushed
+/// since this request began: a branch may have moved on from what is wanted.
+fn known_tips(store: &mut Store, hidden: &[Key]) -> Result<Vec<Oid>> {
+    let (mut tips, mut is_known) = (Vec::new(), true);
+    store.each_ref(b"", &mut |store, name, oid, _| {
+        if !store.covers(hidden, name) {
+            is_known = is_known && store.find(oid)?.is_some();
+            tips.push(*oid);
+        }
+        Ok(true)
+    })?;
+    if !is_known {
+        store.reload()?;
+        tips.retain(|tip| matches!(store.find(tip), Ok(Some(_))));
+    }
+    Ok(tips)
 }

@@ -310,8 +310,11 @@ fn deltas_have_a_size() {
         let mut steps = vec![[0xff, 0, 0, 0, 0, 1, 0, 0]; size / 8 - 2].concat();
         let mut made = steps.len() / 8;
         while head + steps.len() < size {
-            let step: &[u8] =
-                if (size - head - steps.len()) % 2 == 0 { &[0x90, 1] } else { &[0x91, 0, 1] };
+            let step: &[u8] = if (size - head - steps.len()).is_multiple_of(2) {
+                &[0x90, 1]
+            } else {
+                &[0x91, 0, 1]
+            };
             steps.extend_from_slice(step);
             made += 1;
         }

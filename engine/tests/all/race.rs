@@ -3,8 +3,9 @@
 
 use crate::client::{
     self, Object, ask, blob, commit, drive, fetch_body, object, pack, push, push_body, repository,
-    request, small_commit, tree,
+    request, run, small_commit, tree,
 };
+use crate::hostile::seeded;
 use engine::engine::Request;
 use engine::hash::Oid;
 use engine::host::{Expect, Host, Row, Write};
@@ -83,9 +84,11 @@ fn check(request: &dyn Fn() -> Request, body: &[u8], is_good: &dyn Fn(&[u8]) -> 
     let changes =
         [("refs/heads/new", None, Some(news[0].oid)), ("refs/tags/v1", None, Some(mark.oid))];
     let objects: Vec<Object> = news.into_iter().chain([mark]).collect();
-    let push = push_body(&changes, &pack(&objects));
-    let deed = |host: &mut Memory| drop(ask(host, "receive-pack", &[&push]));
-    overtake(&host, request, body, &deed, is_good);
+    for changes in [&changes[..], &[(MAIN, Some(tip), changes[0].2)]] {
+        let push = push_body(changes, &pack(&objects));
+        let deed = |host: &mut Memory| drop(ask(host, "receive-pack", &[&push]));
+        overtake(&host, request, body, &deed, is_good);
+    }
 }
 
 /// The same of another deed; answers how often it was done.
@@ -124,6 +127,24 @@ fn a_push_disturbs_no_fetch() {
     let at = body.windows(9).position(|found| found == b"ofs-delta").expect("it is asked");
     body.splice(at - 4..at + 9, *b"000finclude-tag");
     check(&fetch, &body, &|answer| has(answer, "packfile") && !has(answer, "damaged"));
+}
+
+#[test]
+fn what_a_ref_holds_is_sent_though_it_came_just_now() {
+    let (mut host, tip) = seeded();
+    run(&mut host, request("PUT", "/-/config?key=uploadpack.allowRefInWant&value=true", &[]), &[]);
+    let news = small_commit(Some(&tip), 2);
+    let push = push_body(&[(MAIN, Some(tip), Some(news[0].oid))], &pack(&news));
+    let deed = |host: &mut Memory| drop(ask(host, "receive-pack", &[&push]));
+    let headers =
+        [("content-type", "application/x-git-upload-pack-request"), ("git-protocol", "version=2")];
+    let fetch = || request("POST", "/git-upload-pack", &headers);
+    let body = b"0011command=fetch0001001cwant-ref refs/heads/main0008done0000";
+    let [before, after] = [tip, news[0].oid].map(|oid| oid.to_hex().escape_ascii().to_string());
+    overtake(&host, &fetch, body, &deed, &|answer| {
+        let wanted = |oid: &str| has(answer, &format!("{oid} {MAIN}"));
+        has(answer, "packfile") && wanted(&before) != wanted(&after)
+    });
 }
 
 #[test]
