@@ -57,7 +57,6 @@ export class Lease {
 
 export class Gate {
   private readonly leases = new Set<Lease>();
-  private waiting = 0;
   peak = 0;
 
   constructor(
@@ -66,6 +65,7 @@ export class Gate {
   ) {}
 
   enter(owner: string, holder: Holder): Lease {
+    if (this.waiting >= CROWD_MAX) this.cutIdle();
     if (this.waiting >= CROWD_MAX) throw new Crowded();
     const lease = new Lease(this, owner, holder);
     this.leases.add(lease);
@@ -104,20 +104,26 @@ export class Gate {
       lease.isRunning = true;
       return;
     }
-    this.waiting += 1;
     lease.isWaiting = true;
     const begun = Date.now();
     try {
       do {
+        lease.touched = Date.now();
         await scheduler.wait(POLL);
         if (Date.now() - begun > this.idleMax) this.cutIdle();
         if (lease.holder.size === 0 && Date.now() - begun > PATIENCE) throw new Crowded();
       } while (!this.mayRun(lease));
       lease.isRunning = true;
     } finally {
-      this.waiting -= 1;
       lease.isWaiting = false;
     }
+  }
+
+  // Counted anew each time: an object that is ended while it waits does not say so.
+  private get waiting(): number {
+    let count = 0;
+    for (const lease of this.leases) if (lease.isWaiting) count += 1;
+    return count;
   }
 
   private mayRun(lease: Lease): boolean {
@@ -129,12 +135,13 @@ export class Gate {
     return bytes <= BUDGET;
   }
 
+  // Who waits says so at each look; who has stopped looking was ended.
   private cutIdle(): void {
     const now = Date.now();
     for (const lease of this.leases) {
       const most = lease.isRunning ? this.lostMax : this.idleMax;
-      const isIdle = !lease.isWaiting && lease.touched < now - most;
-      if (isIdle && lease.holder.size > 0) {
+      const isIdle = lease.touched < now - most;
+      if (isIdle && (lease.isWaiting || lease.holder.size > 0)) {
         lease.holder.drop();
         this.leave(lease);
       }

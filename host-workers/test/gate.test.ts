@@ -1,6 +1,6 @@
 // Who may run, in how much memory.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MEMORY_MAX } from "../src/engine";
 import { Crowded, Gate, type Lease } from "../src/gate";
 
@@ -55,6 +55,31 @@ describe("the gate", () => {
     gate.forget("b");
     expect((await all).every((opened) => opened)).toBe(true);
     gate.enter("d", holder());
+  });
+
+  it("counts nobody who was ended while he waited", async () => {
+    const gate = new Gate(50);
+    const crowd = async (owner: string) => {
+      const never = vi.spyOn(scheduler, "wait").mockReturnValue(new Promise(() => undefined));
+      for (let number = 0; number < 64; number += 1) {
+        void gate.enter(owner, holder()).run(async () => undefined);
+      }
+      await Promise.resolve();
+      never.mockRestore();
+    };
+    for (const name of ["a", "b"]) {
+      await gate.enter(name, holder(MEMORY_MAX)).run(async () => undefined);
+    }
+    // Some begin again, and some never.
+    await crowd("ended");
+    expect(() => gate.enter("c", holder())).toThrow(Crowded);
+    gate.forget("ended");
+    gate.enter("c", holder()).end();
+    await crowd("gone");
+    expect(() => gate.enter("c", holder())).toThrow(Crowded);
+    await scheduler.wait(60);
+    gate.enter("c", holder()).end();
+    expect(gate.count("gone")).toBe(0);
   });
 
   it("cuts off who takes nothing while others wait, and never who waits", async () => {
