@@ -14,6 +14,7 @@ export const FEED_MAX = 128 << 10;
 const TURN_MAX = 4;
 // What is read of a body that nobody needs any more, so that the client hears the answer.
 const DRAIN_MAX = 2 ** 30;
+const CUT = "cut off: its client did nothing for too long, and others waited";
 
 export interface Tally {
   bytesIn: number;
@@ -79,7 +80,7 @@ export class Exchange implements Holder {
   // The next bytes of the answer; `undefined`: there are no more.
   async next(): Promise<Bytes | undefined> {
     for (let silent = 0; this.output.length === 0; ) {
-      if (this.isDropped) throw new Crowded("cut off: it took nothing, and others waited");
+      if (this.isDropped) throw new Crowded(CUT);
       if (this.engine && this.progress === Progress.Done) return undefined;
       silent = (await this.step()) ? 0 : silent + 1;
       if (silent > 0 && silent % TURN_MAX === 0) await scheduler.wait(0);
@@ -132,7 +133,9 @@ export class Exchange implements Holder {
     return bytes !== undefined;
   }
 
-  private work(bytes: Uint8Array | undefined): Promise<Progress> {
+  private async work(bytes: Uint8Array | undefined): Promise<Progress> {
+    // While its client was waited for: nothing is begun anew.
+    if (this.isDropped) throw new Crowded(CUT);
     if (this.engine) return bytes ? this.engine.feed(bytes) : this.engine.pump();
     this.engine = new Engine(this.parts.module, this.host(), this.parts.suspends);
     return this.engine.start(this.parts.ask);

@@ -2,6 +2,8 @@
 
 import { SELF, env, evictDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
+import { Engine } from "../src/engine";
+import { gate } from "../src/repo";
 import { equal, noise } from "./bytes";
 import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
 
@@ -175,6 +177,29 @@ describe("a repository", () => {
     for (const text of texts.slice(0, 4)) expect(text).toContain("unpack ok");
     expect(texts[4]).toContain("the repository has reached its size limit");
     expect(texts[4]).toContain("ng refs/heads/b5");
+  });
+
+  it("is not begun anew for a body that came too late", async () => {
+    await create("t/late");
+    const entered = vi.spyOn(gate, "enter");
+    const started = vi.spyOn(Engine.prototype, "start");
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const body = pushBody(ZERO, await pack(noise(500_000)));
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const pushing = push("t/late", readable);
+    const writer = writable.getWriter();
+    await writer.write(body.slice(0, 200_000));
+    await vi.waitFor(() => expect(gate.held()).toBeGreaterThan(0), PATIENCE);
+    await scheduler.wait(50);
+    // As the gate does where others wait.
+    entered.mock.lastCall?.[1].drop();
+    await writer.write(body.slice(200_000));
+    await writer.close();
+    const { status, text } = await pushing;
+    expect([status, text]).toEqual([503, expect.stringContaining("cut off: its client did nothing")]);
+    expect(started).toHaveBeenCalledTimes(1);
+    vi.restoreAllMocks();
+    expect((await push("t/late", body)).text).toContain("unpack ok");
   });
 
   it("undoes gzip", async () => {
