@@ -32,12 +32,17 @@ const ROUTES: Readonly<Record<string, Answer>> = {
     return Response.json({ snapshot });
   },
   "POST /-/restore": async (env, { repository, snapshot }) => {
-    const failed = await stub(env, repository).restore(String(snapshot), named(repository));
+    if (typeof snapshot !== "string" || !snapshot.startsWith("snapshots/")) {
+      return refusal(400, "a snapshot is named as GET /-/snapshots has it");
+    }
+    const failed = await stub(env, repository).restore(snapshot, named(repository));
     if (failed !== undefined) return refusal(failed.status, failed.text);
     return Response.json({ restored: repository });
   },
-  "POST /-/cool": async (env, { repository, days }) =>
-    Response.json({ moved: await stub(env, repository).cool(Number(days ?? 0)) }),
+  "POST /-/cool": async (env, { repository, days = 0 }) => {
+    if (typeof days !== "number" || days < 0) return refusal(400, "days is a number from 0 on");
+    return Response.json({ moved: await stub(env, repository).cool(days) });
+  },
   "POST /-/evict": async (env, { repository }) => {
     // The call is cut off by what it does.
     const ended = () => Response.json({ evicted: repository });

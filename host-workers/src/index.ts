@@ -17,17 +17,21 @@ const ACCESS = { read: READ, write: READ | WRITE, admin: READ | WRITE | ADMIN } 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const id = crypto.randomUUID();
-    const found = await answer(request, env, id);
+    const { pathname } = new URL(request.url);
+    const found = await answer(request, env, id, pathname).catch((error) => {
+      // KV failed, or the platform has ended the object, or cannot start it, or too many ask for it.
+      console.error(`${id} ${pathname}:`, error);
+      return refusal(503, "this repository could not be reached: try again");
+    });
     const response = new Response(found.body, found);
     response.headers.set("x-request-id", id);
     return response;
   },
 } satisfies ExportedHandler<Env>;
 
-async function answer(request: Request, env: Env, id: string): Promise<Response> {
-  const { pathname } = new URL(request.url);
-  const found = route(pathname);
-  if (!found) return await house(request, env, pathname);
+async function answer(request: Request, env: Env, id: string, path: string): Promise<Response> {
+  const found = route(path);
+  if (!found) return await house(request, env, path);
   const grant = await check(env, request, found.repository, Math.floor(Date.now() / 1000));
   if ("status" in grant) return refusal(grant.status, grant.text);
   const refused = refuse(request, found, grant.scope === "admin");
@@ -37,13 +41,7 @@ async function answer(request: Request, env: Env, id: string): Promise<Response>
   const call: Call = { ...found, access: ACCESS[grant.scope], caller, rules, id, creates };
   const headers = new Headers(request.headers);
   headers.set(CALL, JSON.stringify(call));
-  try {
-    return await env.REPOSITORY.getByName(found.repository).fetch(new Request(request, { headers }));
-  } catch (error) {
-    // The platform has ended the object, or cannot start it, or too many ask for it.
-    console.error(`${id} ${found.repository} ${found.inside}:`, error);
-    return refusal(503, "this repository could not be reached: try again");
-  }
+  return await env.REPOSITORY.getByName(found.repository).fetch(new Request(request, { headers }));
 }
 
 function refuse(request: Request, found: Route, isAdmin: boolean): Response | undefined {

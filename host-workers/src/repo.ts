@@ -189,7 +189,10 @@ export class Repository extends DurableObject<Env> {
     begun: number,
     status: number,
   ): ReadableStream<Uint8Array> {
-    const end = (error?: unknown) => this.end(call, exchange, begun, error ? 599 : status, error);
+    // A client may go while the next piece is made for it: the request ends once.
+    let ended: Promise<void> | undefined;
+    const end = (error?: unknown) =>
+      (ended ??= this.end(call, exchange, begun, error ? 599 : status, error));
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {

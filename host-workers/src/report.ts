@@ -6,6 +6,9 @@ import { add, count, meter, none } from "./metrics";
 import type { Call } from "./repo";
 
 const DELAY = 1_000;
+// Bounds of Analytics Engine: bytes of an index, and well under those of all blobs.
+const INDEX_MAX = 96;
+const PATH_MAX = 1_000;
 
 // One request that is over; what is missing is nothing.
 export interface Outcome {
@@ -42,14 +45,23 @@ export class Report {
     counts.cpu_seconds += cpu / 1000;
     counts.rows_read += rowsRead;
     counts.rows_written += rowsWritten;
-    this.env.EVENTS?.writeDataPoint({
-      indexes: [call.repository],
-      blobs: [call.inside, call.id, call.caller],
-      doubles: [status, time, bytesIn, bytesOut, rowsRead, rowsWritten, pumps, cpu / 1000],
-    });
+    this.event(call, [status, time, bytesIn, bytesOut, rowsRead, rowsWritten, pumps, cpu / 1000]);
     if (this.isWaiting) return;
     this.isWaiting = true;
     this.waitUntil(this.send(call.repository));
+  }
+
+  // One that is not taken costs no request anything.
+  private event(call: Call, doubles: number[]): void {
+    try {
+      this.env.EVENTS?.writeDataPoint({
+        indexes: [call.repository.slice(0, INDEX_MAX)],
+        blobs: [call.inside.slice(0, PATH_MAX), call.id, call.caller],
+        doubles,
+      });
+    } catch (error) {
+      console.error(`${call.id}: an event was not taken:`, error);
+    }
   }
 
   // A batch a second at most: counting costs less than what is counted.

@@ -6,6 +6,8 @@ import type { Env } from "./env";
 export type Scope = "read" | "write";
 export const TTL_MIN = 60;
 export const TTL_MAX = 365 * 24 * 3600;
+// KV takes nothing that it is to forget within a minute of its own clock.
+const KV_LATER = 60;
 
 const PATTERN = /^refs\/[^\s*?[\\^~:]*\*?$/;
 const PATTERN_MAX = 200;
@@ -57,7 +59,7 @@ export async function create(
   const token = `art_v1_${secret}?expires=${expires}`;
   const hash = await hashOf(token);
   const kept: Kept = { hash, repository, scope, expires, ...rules };
-  await env.TOKENS.put(key(hash), JSON.stringify(kept), { expiration: expires });
+  await env.TOKENS.put(key(hash), JSON.stringify(kept), { expiration: expires + KV_LATER });
   return { token, id: idOf(hash), expires };
 }
 
@@ -119,10 +121,13 @@ function lines({ refs = [], noForce = false }: Rules): string {
   return all.map((line) => `\ngitcell.${line}`).join("");
 }
 
-// Whether all is open: by its setting, and on this machine only.
+// Whether all is open: by its setting, and on this machine only. Not to a page of another site that
+// has the browser here ask: browsers say so.
 export function isOpen(env: Env, request: Request): boolean {
   const { hostname } = new URL(request.url);
-  return env.OPEN === "1" && ["127.0.0.1", "localhost", "[::1]"].includes(hostname);
+  const isHere = ["127.0.0.1", "localhost", "[::1]"].includes(hostname);
+  const site = request.headers.get("sec-fetch-site") ?? "none";
+  return env.OPEN === "1" && isHere && site === "none";
 }
 
 export async function isAdmin(env: Env, token: string): Promise<boolean> {
