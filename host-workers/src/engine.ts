@@ -71,7 +71,7 @@ export class Engine {
   constructor(module: WebAssembly.Module, host: Host, suspends: boolean) {
     const border = new Border(host, () => this.exports);
     const call = (f: (...flat: number[]) => Maybe<number | void>) =>
-      suspends ? new WebAssembly.Suspending(f) : f;
+      suspends ? new WebAssembly.Suspending(f) : atOnce(f);
     const instance = new WebAssembly.Instance(module, {
       "gitcell:engine/host@0.1.0": {
         get: call(border.get),
@@ -119,6 +119,15 @@ export class Engine {
 }
 
 const utf8 = new TextEncoder();
+
+// Of a promise the instance would see an answer that nobody has written.
+function atOnce(f: (...flat: number[]) => Maybe<number | void>) {
+  return (...flat: number[]): number | void => {
+    const answer = f(...flat);
+    if (answer instanceof Promise) throw new Error("this instance cannot wait for a row");
+    return answer;
+  };
+}
 
 function promising(exports: Exports): Exports {
   const { memory, cabi_realloc } = exports;

@@ -10,7 +10,7 @@ import { Fault } from "./fault";
 import { Crowded, Gate } from "./gate";
 import { Report } from "./report";
 import { Restore } from "./restore";
-import { Rows } from "./storage";
+import { Rows, concat } from "./storage";
 import { Reader, Tier } from "./tier";
 import { Refused, refusal } from "./refusal";
 import { SIZE_MAX, Upkeep } from "./upkeep";
@@ -94,8 +94,8 @@ export class Repository extends DurableObject<Env> {
     }
   }
 
-  override async alarm(): Promise<void> {
-    await this.upkeep.alarm();
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    await this.upkeep.alarm(info?.retryCount);
   }
 
   // Takes a snapshot into R2 and gives its name; `undefined`: there is no repository.
@@ -163,7 +163,7 @@ export class Repository extends DurableObject<Env> {
     touches = true,
     onChange?: () => void,
   ): Exchange {
-    const suspends = this.tier?.isUsed ?? false;
+    const suspends = this.rows.note("cold") !== undefined;
     const parts = {
       module,
       host: new Reader(this.rows, this.tier, touches, onChange),
@@ -253,7 +253,7 @@ export class Repository extends DurableObject<Env> {
   // What upkeep and the tier need to know of a request that is over.
   private remember(call: Call, exchange: Exchange): void {
     if (this.rows.isEmpty) return;
-    if (exchange.hasCommitted) {
+    if (exchange.hasCommitted || this.upkeep.isForgotten) {
       const armed = this.upkeep.arm();
       this.ctx.waitUntil(armed.catch((error) => console.error(`${call.id}:`, error)));
     }
@@ -275,10 +275,12 @@ export class Repository extends DurableObject<Env> {
     // What is read so is not read by anybody: it may grow cold all the same.
     const exchange = this.exchange(ask, null, 0, method === "POST");
     try {
-      const { rest } = await exchange.head();
-      const text = [new TextDecoder().decode(rest)];
-      for (let more; (more = await exchange.next()); ) text.push(new TextDecoder().decode(more));
-      return text.join("");
+      const { head, rest } = await exchange.head();
+      const pieces = [rest];
+      for (let more; (more = await exchange.next()); ) pieces.push(more);
+      const text = new TextDecoder().decode(concat(pieces));
+      if (head.status >= 500) throw new Error(`${method} ${path}: ${head.status} ${text}`);
+      return text;
     } finally {
       await exchange.end();
     }

@@ -18,6 +18,8 @@ const DAY = 86_400;
 // have been ended, and it has yet to arrive.
 export const STRAY = 3_600_000;
 
+const UNBOUND = "a row is cold, and no R2 bucket is bound";
+
 // An object that was never recorded, or of which no row is left.
 const LOOSE = "(held IS NULL OR held <= 0)";
 
@@ -67,11 +69,6 @@ export class Tier {
     private readonly prefix: string,
   ) {}
 
-  // Whether any row is cold, so that reading may suspend.
-  get isUsed(): boolean {
-    return this.bytes > 0;
-  }
-
   get bytes(): number {
     return Number(this.rows.note("cold") ?? 0);
   }
@@ -84,7 +81,7 @@ export class Tier {
 
   // Whether objects lie in R2, or are about to, that no row needs.
   get hasStrays(): boolean {
-    return this.isUsed && this.rows.run(`SELECT 1 FROM objects WHERE ${LOOSE} LIMIT 1`).length > 0;
+    return this.bytes > 0 && this.rows.run(`SELECT 1 FROM objects WHERE ${LOOSE} LIMIT 1`).length > 0;
   }
 
   // A row was read whose value lies in a page: what lies beside its key stays here for good.
@@ -371,7 +368,7 @@ export class Reader implements Omit<Host, "emit"> {
     const goesOn = window !== undefined && at === window.bytes.length;
     const size = goesOn ? Math.min(Math.max(2 * window.bytes.length, 1 << 20), AHEAD_MAX) : 0;
     const bytes = await this.tier?.fetch(place, size);
-    if (!bytes) throw new Error("a row is cold, and no R2 bucket is bound");
+    if (!bytes) throw new Fault(UNBOUND);
     if (!this.isOver) this.window = { ...place, bytes };
     return bytes.slice(0, place.size);
   }
@@ -381,7 +378,7 @@ export class Reader implements Omit<Host, "emit"> {
     if (this.window?.object !== place.object) {
       this.window = undefined;
       const bytes = await this.tier?.whole(place.object);
-      if (!bytes) throw new Error("a row is cold, and no R2 bucket is bound");
+      if (!bytes) throw new Fault(UNBOUND);
       this.window = { ...place, start: 0, bytes };
     }
     return this.window.bytes.slice(place.start, place.start + place.size);

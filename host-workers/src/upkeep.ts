@@ -30,15 +30,14 @@ export interface Place {
 }
 
 // Notes in the rows say what is due, since no memory outlives an eviction: `changed` since the
-// engine's maintenance, `unsaved` since the last `snapshot` (a time), `strays` of a snapshot that was
-// begun may lie in R2, the repository's `name`, and when its rows were last `scrubbed`.
+// engine's maintenance, `unsaved` since the last `snapshot` (a time), when one that is not done was
+// last `tried`, `strays` of a snapshot that was begun may lie in R2, the repository's `name`, and when
+// its rows were last `scrubbed`.
 export class Upkeep {
   // Not known before it is looked at.
   private hasAlarm: boolean | undefined;
   private isChanged = false;
   private isUnsaved = false;
-  // No snapshot by schedule before: the last one failed.
-  private retryAt = 0;
   private taking: Promise<string> | undefined;
 
   constructor(private readonly place: Place) {}
@@ -71,8 +70,17 @@ export class Upkeep {
     }
   }
 
-  // Does what is due and sets the next alarm. What fails is tried again with the next one.
-  async alarm(): Promise<void> {
+  // Whether something is due, and no alarm will see to it: the platform gives one up that ended badly
+  // too often.
+  get isForgotten(): boolean {
+    if (this.hasAlarm !== false) return false;
+    return this.place.rows.note("changed") !== undefined || this.snapshotAt < Infinity;
+  }
+
+  // Does what is due and sets the next alarm. What fails is tried again with the next one. `retries`:
+  // how often this one has ended badly. What may have ended it (by its CPU time, its memory) is then left
+  // for another day, so that the rest is done; a snapshot and the scrub note when they begin.
+  async alarm(retries = 0): Promise<void> {
     const { rows, storage } = this.place;
     if (rows.isEmpty || rows.note("restoring")) {
       this.hasAlarm = false;
@@ -80,14 +88,15 @@ export class Upkeep {
     }
     // Who is ended in the middle is asked again by the platform.
     this.hasAlarm = true;
-    await attempt("maintenance", () => this.maintain());
+    if (retries === 0) await attempt("maintenance", () => this.maintain());
     if (this.snapshotAt <= Date.now()) await attempt("snapshot", () => this.snapshot());
     if (rows.note("strays") && !this.taking) await attempt("clearing up", () => this.clear());
     await attempt("the scrub", () => this.scrub());
-    const moved = await attempt("the slow tier", () => this.cool());
+    const moved = retries < 2 && (await attempt("the slow tier", () => this.cool()));
     const next = moved ? Date.now() + SOON : this.next();
+    this.hasAlarm = undefined;
+    if (Number.isFinite(next)) await storage.setAlarm(next);
     this.hasAlarm = Number.isFinite(next);
-    if (this.hasAlarm) await storage.setAlarm(next);
   }
 
   // Takes a snapshot into R2 and gives its name. One at a time.
@@ -116,13 +125,12 @@ export class Upkeep {
     const { BUCKET } = env;
     // What is left of one that is cut short goes with a later alarm.
     await this.arm();
-    rows.setNotes({ strays: "1" });
     const begun = Date.now();
+    rows.setNotes({ strays: "1", tried: String(begun) });
     this.isUnsaved = false;
-    this.retryAt = begun + HOUR;
     const name = await snapshot.take(rows, tier, BUCKET, repository);
-    this.retryAt = 0;
-    rows.setNotes({ snapshot: String(begun), ...(!this.isUnsaved && { unsaved: undefined }) });
+    const done = { snapshot: String(begun), tried: undefined };
+    rows.setNotes({ ...done, ...(!this.isUnsaved && { unsaved: undefined }) });
     await attempt("clearing up", () => this.clear());
     return name;
   }
@@ -162,7 +170,8 @@ export class Upkeep {
     const { env, rows } = this.place;
     const hours = number(env.SNAPSHOT_HOURS, 0);
     if (!env.BUCKET || hours === 0 || !rows.note("unsaved")) return Infinity;
-    return Math.max(Number(rows.note("snapshot") ?? 0) + hours * HOUR, this.retryAt);
+    const [last, tried] = [rows.note("snapshot"), rows.note("tried")];
+    return Math.max(Number(last ?? 0) + hours * HOUR, Number(tried ?? -HOUR) + HOUR);
   }
 
   // When there is something to do next; never, if all is done and cold.

@@ -2,6 +2,8 @@
 
 import { SELF, env, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
+import module from "../../dist/engine.wasm";
+import { Engine } from "../src/engine";
 import { gate } from "../src/repo";
 import { equal, noise } from "./bytes";
 import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
@@ -59,6 +61,30 @@ describe("the slow tier", () => {
     expect(await stub.cool(0)).toBe(false);
     expect((await stub.usage()).cold).toBe(0);
     await reader?.cancel();
+  });
+
+  it("says so when its rows are cold and no bucket is bound any more", async () => {
+    const { packed, stub } = await repository("t/unbound");
+    await stub.cool(0);
+    const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    await runInDurableObject(stub, (object) => void Object.assign(object, { tier: undefined }));
+    const answer = await fetchPack("t/unbound", packed.tip);
+    expect([answer.status, await textOf(answer)]).toEqual([
+      503,
+      "this repository's storage failed at this request: try again\n",
+    ]);
+    expect(String(error.mock.lastCall?.[2])).toContain("no R2 bucket is bound");
+    vi.restoreAllMocks();
+  });
+
+  it("ends an instance that cannot wait for a row, and gives it nothing else", async () => {
+    const host = { get: async () => undefined, scan: () => [], commit: () => true, emit: () => undefined };
+    const words = { method: "GET", path: "/info/refs", query: "service=git-upload-pack", headers: [] };
+    const who = { time: 1, id: "a", caller: "", access: 7, sizeMax: 0 };
+    const run = (suspends: boolean) =>
+      new Engine(module, host, suspends).start({ ...words, ...who });
+    await run(true);
+    await expect(run(false)).rejects.toThrow("cannot wait");
   });
 
   it("keeps no bytes of a clone whose client has gone", async () => {

@@ -103,4 +103,67 @@ describe("upkeep", () => {
     expect(await snapshots("t/failing")).toBe(0);
     expect(await alarmIn(stub)).toBeLessThan(1);
   });
+
+  it("leaves out what may have ended it the last time, and takes the snapshot all the same", async () => {
+    const { stub } = await repository("t/ended-in-upkeep");
+    await runInDurableObject(stub, async (object) => {
+      await object.alarm({ retryCount: 1, isRetry: true, scheduledTime: Date.now() });
+    });
+    expect(await snapshots("t/ended-in-upkeep")).toBe(1);
+    const own = () =>
+      runInDurableObject(stub, (_, state) => state.storage.sql.exec("SELECT * FROM notes").one());
+    expect((await own()).value).toContain('"changed"');
+    expect(await alarmIn(stub)).toBeLessThanOrEqual(1);
+    await runDurableObjectAlarm(stub);
+    expect((await own()).value).not.toContain('"changed"');
+  });
+
+  it("takes no snapshot again within the hour after one that failed, though it begins anew", async () => {
+    const { stub } = await repository("t/unsaved");
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    let puts = 0;
+    const put = async () => {
+      puts += 1;
+      throw new Error("R2 failed");
+    };
+    const run = async () => {
+      await evictDurableObject(stub);
+      await runInDurableObject(stub, (object) => {
+        const { upkeep } = object as unknown as { upkeep: { place: object } };
+        Object.assign(upkeep.place, { env: { ...env, BUCKET: { put } } });
+      });
+      await runDurableObjectAlarm(stub);
+    };
+    await run();
+    expect(puts).toBe(1);
+    await run();
+    expect(puts).toBe(1);
+    expect(await alarmIn(stub)).toBeGreaterThan(0.9);
+    vi.restoreAllMocks();
+  });
+
+  it("keeps what is due when maintenance fails, and says so", async () => {
+    const { stub } = await repository("t/unmaintained");
+    const said: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((...words) => void said.push(words.join(" ")));
+    await runInDurableObject(stub, (_, state) => {
+      state.storage.sql.exec("UPDATE rows SET value = value || x'00' WHERE key = x'6d'");
+    });
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect(said.join("\n")).toContain("maintenance failed: Error: POST /-/maintain: 500");
+    const notes = await runInDurableObject(stub, (_, state) =>
+      state.storage.sql.exec("SELECT * FROM notes").one(),
+    );
+    expect(notes.value).toContain('"changed"');
+    vi.restoreAllMocks();
+  });
+
+  it("has an alarm again after one that the platform gave up", async () => {
+    const { packed, stub } = await repository("t/given-up");
+    await runInDurableObject(stub, (_, state) => state.storage.deleteAlarm());
+    await evictDurableObject(stub);
+    await bytesOf(await fetchPack("t/given-up", packed.tip));
+    await vi.waitFor(async () => expect(await alarmIn(stub)).toBeGreaterThan(0.9));
+  });
 });
