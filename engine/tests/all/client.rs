@@ -14,6 +14,7 @@ use record::Record;
 use std::cell::Cell;
 use std::fmt::Write;
 
+#[derive(Clone)]
 pub struct Object {
     pub kind: Kind,
     pub content: Vec<u8>,

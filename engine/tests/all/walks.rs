@@ -1,13 +1,20 @@
 //! Walks over histories of chance: whatever the clocks said when commits were made, and however
 //! often a folder came back, what a client lacks is sent.
 
-use crate::client::{Change, Object, blob, commit, pack, push, repository, tree};
+use crate::client::{Change, Object, blob, commit, object, pack, push, repository, tree};
+use engine::gc::Upkeep;
 use engine::hash::Oid;
+use engine::limits::BITMAPS_FROM;
 use engine::memory::Memory;
 use engine::object::Kind;
 use engine::store::Store;
+use engine::store::bits::Bits;
+use engine::store::export::Selection;
 use engine::walk::{Ask, Filter, Walk};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Histories of which there are bitmaps.
+const ROUNDS: usize = 6;
 
 struct Chance(u64);
 
@@ -33,7 +40,8 @@ struct History {
 }
 
 impl History {
-    fn new(chance: &mut Chance, count: usize) -> History {
+    /// So many commits, each with parents that are among so many before it, or with none.
+    fn new(chance: &mut Chance, count: usize, near: usize) -> History {
         let mut history = History::default();
         let files = [0, 1, 2].map(|seed| history.add(blob(seed, 20), Vec::new()));
         for _ in 0..count {
@@ -52,7 +60,8 @@ impl History {
             let top = history.add(tree("40000", &list), list);
             let mut parents = BTreeSet::new();
             for _ in 0..1 + chance.below(2) {
-                parents.extend(history.commits.get(chance.below(count)).copied());
+                let at = history.commits.len().checked_sub(1 + chance.below(near));
+                parents.extend(at.map(|at| history.commits[at]));
             }
             let parents: Vec<&Oid> = parents.iter().collect();
             let made = commit(&top, &parents, chance.below(6));
@@ -98,14 +107,37 @@ impl History {
         reached
     }
 
+    /// Adds so many files, and a commit that has them and nothing before it.
+    fn fill(&mut self, count: u32) {
+        let name = |number: u32| format!("{number:05}");
+        let files: Vec<(String, Oid)> = (0..count)
+            .map(|number| {
+                (name(number), self.add(object(Kind::Blob, name(number).into_bytes()), Vec::new()))
+            })
+            .collect();
+        let top = self.add(tree("100644", &files), files);
+        let filler = self.add(commit(&top, &[], 1), vec![(String::new(), top)]);
+        self.commits.insert(0, filler);
+    }
+
     fn host(&self) -> Memory {
-        let names: Vec<String> =
-            (0..self.commits.len()).map(|at| format!("refs/heads/b{at}")).collect();
-        let new = names.iter().zip(&self.commits);
-        let changes: Vec<Change> = new.map(|(name, oid)| (&**name, None, Some(*oid))).collect();
         let mut host = repository();
-        push(&mut host, &changes, &pack(&self.objects));
+        self.push(&mut host, 0, self.commits.len());
         host
+    }
+
+    /// Pushes commits that follow so many others, a branch to each.
+    fn push(&self, host: &mut Memory, from: usize, to: usize) {
+        let all = |_: Kind, _: &str, _: usize| true;
+        let before = self.reached(&self.commits[..from], &all);
+        let after = self.reached(&self.commits[..to], &all);
+        let is_new =
+            |object: &&Object| after.contains(&object.oid) && !before.contains(&object.oid);
+        let objects: Vec<Object> = self.objects.iter().filter(is_new).cloned().collect();
+        let names: Vec<String> = (from..to).map(|at| format!("refs/heads/b{at}")).collect();
+        let new = names.iter().zip(&self.commits[from..to]);
+        let changes: Vec<Change> = new.map(|(name, oid)| (&**name, None, Some(*oid))).collect();
+        push(host, &changes, &pack(&objects));
     }
 
     /// What is sent to who wants a commit and has these.
@@ -114,16 +146,21 @@ impl History {
         let mut list = |_: &[u8]| Ok(b"/x/\n".to_vec());
         let filter = Some(filter).filter(|filter| !filter.is_empty());
         let filter = filter.map(|text| Filter::read(text.as_bytes(), &mut list).expect("known"));
-        let (wants, commons) = (vec![want], commons.to_vec());
-        let (include_tag, thin, cut) = (false, false, None);
+        let (wants, had) = (vec![want], commons);
+        let (include_tag, thin, cut, commons) = (false, filter.is_none(), None, had.to_vec());
         let ask = Ask { wants, commons, include_tag, thin, cut, filter };
         let mut walk = Walk::thorough(&mut store, ask).expect("a walk");
         while !walk.step(&mut store).expect("a step") {}
-        let mut is_sent = |oid: &&Oid| {
-            let place = store.find(oid).expect("readable").expect("stored");
-            walk.sends(place)
+        let Selection::Set { send, has } = walk.selection() else { panic!("it was thorough") };
+        let mut those = |bits: &Bits| -> BTreeSet<Oid> {
+            let mut is_in =
+                |oid: &&Oid| store.find(oid).is_ok_and(|at| at.is_some_and(|at| bits.has(at)));
+            self.below.keys().filter(|oid| is_in(oid)).copied().collect()
         };
-        self.below.keys().filter(|oid| is_sent(oid)).copied().collect()
+        let known = self.reached(&[had, &[want]].concat(), &|_, _, _| true);
+        let known: BTreeSet<Oid> = known.difference(&those(&send)).copied().collect();
+        assert!(those(&has).is_subset(&known), "deltas lean on what the client will have");
+        those(&send)
     }
 }
 
@@ -131,7 +168,7 @@ impl History {
 fn a_walk_sends_what_the_client_lacks_and_nothing_that_is_not_wanted() {
     let mut chance = Chance(1);
     for _ in 0..300 {
-        let mut history = History::new(&mut chance, 24);
+        let mut history = History::new(&mut chance, 24, 24);
         if chance.below(2) == 0 {
             history.objects.reverse();
         }
@@ -154,6 +191,41 @@ fn a_walk_sends_what_the_client_lacks_and_nothing_that_is_not_wanted() {
         {
             let sent = history.sent(&mut host, want, &[], filter);
             assert_eq!(sent, history.reached(&[want], takes), "{filter}");
+        }
+    }
+}
+
+fn upkeep(host: &mut Memory) {
+    let mut store = Store::open(host).expect("readable").expect("a repository");
+    let mut upkeep = Upkeep::new(1, u64::MAX);
+    while !upkeep.step(&mut store).expect("a step") {}
+}
+
+#[test]
+fn so_does_a_walk_along_bitmaps() {
+    let mut chance = Chance(2);
+    for _ in 0..ROUNDS {
+        let mut history = History::new(&mut chance, 200, 3);
+        history.fill(BITMAPS_FROM);
+        let mut host = repository();
+        history.push(&mut host, 0, 140);
+        upkeep(&mut host);
+        for (from, to) in [(140, 170), (170, history.commits.len())] {
+            history.push(&mut host, from, to);
+        }
+        let bitmaps = host.rows.keys().filter(|key| key.starts_with(b"p/") && key[6] == b'b');
+        assert!(bitmaps.count() > 0, "there are bitmaps");
+        for _ in 0..20 {
+            let mut any = || history.commits[chance.below(history.commits.len())];
+            let (want, commons) = (any(), [any(), any()]);
+            let all = history.reached(&[want], &|_, _, _| true);
+            assert_eq!(history.sent(&mut host, want, &[], ""), all);
+            let files = history.reached(&[want], &|kind, _, _| kind != Kind::Blob);
+            assert_eq!(history.sent(&mut host, want, &[], "blob:none"), files);
+            let commons = &commons[..1 + chance.below(2)];
+            let had = history.reached(commons, &|_, _, _| true);
+            let sent = history.sent(&mut host, want, commons, "");
+            assert!(sent.is_subset(&all) && all.difference(&had).all(|oid| sent.contains(oid)));
         }
     }
 }
