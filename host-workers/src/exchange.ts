@@ -27,7 +27,7 @@ export interface Tally {
 
 export interface Parts {
   readonly module: WebAssembly.Module;
-  readonly host: Omit<Host, "emit"> & { release(): void };
+  readonly host: Omit<Host, "emit"> & { release(): void; readonly size: number };
   readonly suspends: boolean;
   readonly ask: Ask;
   readonly body: ReadableStream<Uint8Array> | null;
@@ -60,9 +60,9 @@ export class Exchange implements Holder {
     this.reader = parts.body ? new Body(parts.body, parts.bodyMax) : undefined;
   }
 
-  // Bytes of linear memory.
+  // Bytes of linear memory, and of what was read ahead.
   get size(): number {
-    return this.engine?.size ?? 0;
+    return this.engine ? this.engine.size + this.parts.host.size : 0;
   }
 
   // Runs until the head is known; the rest comes by `next`.

@@ -19,7 +19,7 @@ const POLL = 5;
 
 // Who holds an instance.
 export interface Holder {
-  // Bytes of linear memory.
+  // Bytes of linear memory, and of what was read ahead for it.
   readonly size: number;
   // Lets the instance go at once; whoever needs it next hears so.
   drop(): void;
@@ -35,6 +35,8 @@ export class Lease {
     private readonly gate: Gate,
     readonly owner: string,
     readonly holder: Holder,
+    // Of a host's own.
+    readonly isApart = false,
   ) {}
 
   // Waits for room, works, and gives back what it did not take.
@@ -70,6 +72,22 @@ export class Gate {
     const lease = new Lease(this, owner, holder);
     this.leases.add(lease);
     return lease;
+  }
+
+  // Does work of a host's own that holds some MiB, in the place of an instance: one at a time of all
+  // objects, so that requests have theirs.
+  async apart<T>(owner: string, work: () => Promise<T>): Promise<T> {
+    const holder = { size: 0, drop: () => undefined };
+    const lease = new Lease(this, owner, holder, true);
+    this.leases.add(lease);
+    try {
+      return await lease.run(() => {
+        holder.size = MEMORY_MAX;
+        return work();
+      });
+    } finally {
+      lease.end();
+    }
   }
 
   leave(lease: Lease): void {
@@ -119,17 +137,19 @@ export class Gate {
     }
   }
 
-  // Counted anew each time: an object that is ended while it waits does not say so.
+  // Requests that do. Counted anew each time: an object that is ended while it waits does not say so.
   private get waiting(): number {
     let count = 0;
-    for (const lease of this.leases) if (lease.isWaiting) count += 1;
+    for (const lease of this.leases) if (lease.isWaiting && !lease.isApart) count += 1;
     return count;
   }
 
   private mayRun(lease: Lease): boolean {
     let bytes = MEMORY_MAX;
     for (const other of this.leases) {
-      if (other !== lease) bytes += other.isRunning ? MEMORY_MAX : other.holder.size;
+      if (other === lease) continue;
+      if (other.isRunning && other.isApart && lease.isApart) return false;
+      bytes += other.isRunning ? MEMORY_MAX : other.holder.size;
     }
     this.held();
     return bytes <= BUDGET;

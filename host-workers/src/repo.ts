@@ -56,6 +56,7 @@ export class Repository extends DurableObject<Env> {
     gate.forget(ctx.id.toString());
     if (env.BUCKET) this.tier = new Tier(this.rows, env.BUCKET, `cold/${ctx.id.toString()}`);
     this.report = new Report(env, (work) => ctx.waitUntil(work));
+    const apart = <T>(work: () => Promise<T>) => gate.apart(ctx.id.toString(), work);
     this.upkeep = new Upkeep({
       storage: ctx.storage,
       env,
@@ -64,8 +65,9 @@ export class Repository extends DurableObject<Env> {
       maintain: () => this.runAll("POST", "/-/maintain", crypto.randomUUID()),
       scrub: () => this.runAll("GET", "/-/scrub", crypto.randomUUID()),
       isQuiet: () => this.unsuspending === 0,
+      apart,
     });
-    this.restoring = new Restore(this.rows, this.tier, this.upkeep);
+    this.restoring = new Restore(this.rows, this.tier, this.upkeep, apart);
   }
 
   override async fetch(request: Request): Promise<Response> {

@@ -14,6 +14,7 @@ export class Restore {
     private readonly rows: Rows,
     private readonly tier: Tier | undefined,
     private readonly upkeep: Upkeep,
+    private readonly apart: snapshot.Apart,
   ) {}
 
   // Refuses what needs a repository, as long as this is none.
@@ -57,7 +58,9 @@ export class Restore {
     // What comes back was written today.
     this.tier?.grows();
     this.tier?.keep();
-    await snapshot.restore(this.rows, bucket, manifest);
+    // What has outgrown an object comes back to R2 while it comes.
+    const makeRoom = () => this.upkeep.makeRoom();
+    await snapshot.restore(this.rows, bucket, manifest, this.apart, makeRoom);
     await this.upkeep.arm();
     this.rows.setNotes({ restoring: undefined, name: repository, changed: "1", unsaved: "1" });
   }

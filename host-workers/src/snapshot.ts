@@ -3,11 +3,13 @@
 
 import type { Bytes } from "./engine";
 import { Refused } from "./refusal";
-import { type Rows, concat } from "./storage";
-import { IMMUTABLE, IMMUTABLE_END, Reader, STRAY, type Tier } from "./tier";
+import { type Frozen, type Held, type Rows, concat, end, latin1, next } from "./storage";
+import { IMMUTABLE, IMMUTABLE_END, Reader, STRAY, type Tier, isImmutable } from "./tier";
 import { hex } from "./tokens";
 
 const PART_MAX = 8 << 20;
+// What changes is read so many bytes at a time.
+const BATCH = 1 << 20;
 // Snapshots of one repository that are kept.
 const KEPT = 7;
 
@@ -25,27 +27,50 @@ export interface Manifest {
   readonly parts: readonly Part[];
 }
 
+// Does some MiB of work when there is memory for it.
+export type Apart = <T>(work: () => Promise<T>) => Promise<T>;
+
+interface Row {
+  readonly key: Bytes;
+  readonly value: Bytes;
+}
+
 export async function take(
   rows: Rows,
   tier: Tier,
   bucket: R2Bucket,
   repository: string,
+  apart: Apart,
 ): Promise<string> {
   const time = new Date().toISOString();
   const name = `snapshots/${repository}/${time}-${crypto.randomUUID().slice(0, 8)}`;
-  // What changes is read at one moment; what never changes may be copied in its own time.
-  const changing = changingRows(rows);
-  const keys = immutableKeys(rows);
   const writer = new Writer(bucket, name);
-  for (const { key, value } of changing) await writer.add(key, value);
   const reader = new Reader(rows, tier, false);
+  // What changes is copied as it is now; what never changes may be copied in its own time.
+  const frozen = rows.freeze((key) => !isImmutable(key));
+  try {
+    const all = allRows(rows, frozen, immutableKeys(rows), reader);
+    while (await apart(() => writer.part(all))) reader.release();
+  } finally {
+    rows.thaw();
+  }
+  await writer.end({ version: 1, repository, time });
+  return name;
+}
+
+async function* allRows(
+  rows: Rows,
+  frozen: Frozen,
+  keys: readonly Bytes[],
+  reader: Reader,
+): AsyncGenerator<Row, undefined> {
+  yield* changingRows(rows, frozen);
+  rows.thaw();
   for (const key of keys) {
     const value = await reader.get(key);
     if (!value) throw new Error("a row was deleted meanwhile: take the snapshot again");
-    await writer.add(key, value);
+    yield { key, value };
   }
-  await writer.end({ version: 1, repository, time, rows: changing.length + keys.length });
-  return name;
 }
 
 // Names of a repository's snapshots, the oldest first.
@@ -96,26 +121,47 @@ function parse(text: string): Manifest | undefined {
   }
 }
 
-// Writes a snapshot's rows into an empty table.
-export async function restore(rows: Rows, bucket: R2Bucket, manifest: Manifest): Promise<void> {
+// Writes a snapshot's rows into an empty table, and sees to it that there is room for the next part.
+export async function restore(
+  rows: Rows,
+  bucket: R2Bucket,
+  manifest: Manifest,
+  apart: Apart,
+  makeRoom: () => Promise<void>,
+): Promise<void> {
   let count = 0;
   for (const part of manifest.parts) {
-    const bytes = await verified(bucket, part);
-    const writes = [...unpack(bytes)];
-    count += writes.length;
-    rows.commit([], writes);
+    count += await apart(async () => {
+      const writes = [...unpack(await verified(bucket, part))];
+      rows.commit([], writes);
+      return writes.length;
+    });
+    await makeRoom();
   }
   if (count !== manifest.rows) throw new Refused(409, "the snapshot is incomplete");
 }
 
-function changingRows(rows: Rows): { key: Bytes; value: Bytes }[] {
-  const sql = "SELECT key FROM rows WHERE key < ? OR key >= ? ORDER BY key";
-  return rows.run<{ key: ArrayBuffer }>(sql, IMMUTABLE, IMMUTABLE_END).map((raw) => {
-    const key = new Uint8Array(raw.key);
-    const held = rows.get(key);
-    if (!held || "object" in held) throw new Error("a row that changes is cold");
-    return { key, value: held.bytes };
-  });
+// As they were when they were frozen, in pieces. One that is changed after it was given may come twice:
+// it is the same.
+function* changingRows(rows: Rows, frozen: Frozen): Generator<Row> {
+  const none = new Uint8Array(0);
+  for (const [start, before] of [[none, IMMUTABLE], [IMMUTABLE_END, end(none)]] as const) {
+    for (let from = start; ; ) {
+      const found = rows.range(from, before, BATCH);
+      for (const { key, held } of found) {
+        if (!frozen.has(latin1(key))) yield { key, value: warm(held) };
+      }
+      const last = found.at(-1);
+      if (!last) break;
+      from = next(last.key);
+    }
+  }
+  for (const { key, held } of frozen.values()) if (held) yield { key, value: warm(held) };
+}
+
+function warm(held: Held): Bytes {
+  if ("object" in held) throw new Error("a row that changes is cold");
+  return held.bytes;
 }
 
 function immutableKeys(rows: Rows): Bytes[] {
@@ -126,34 +172,38 @@ function immutableKeys(rows: Rows): Bytes[] {
 
 class Writer {
   private readonly parts: Part[] = [];
-  private pieces: Bytes[] = [];
-  private bytes = 0;
+  private rows = 0;
 
   constructor(
     private readonly bucket: R2Bucket,
     private readonly name: string,
   ) {}
 
-  async add(key: Bytes, value: Bytes): Promise<void> {
-    const sizes = new Uint8Array(8);
-    const view = new DataView(sizes.buffer);
-    view.setUint32(0, key.length, true);
-    view.setUint32(4, value.length, true);
-    this.pieces.push(sizes, key, value);
-    this.bytes += 8 + key.length + value.length;
-    if (this.bytes >= PART_MAX) await this.flush();
+  // Puts the next part of the rows; false: there are no more.
+  async part(rows: AsyncIterator<Row, undefined>): Promise<boolean> {
+    const pieces: Bytes[] = [];
+    for (let bytes = 0; bytes < PART_MAX; ) {
+      const { value: row } = await rows.next();
+      if (!row) break;
+      const sizes = new Uint8Array(8);
+      const view = new DataView(sizes.buffer);
+      view.setUint32(0, row.key.length, true);
+      view.setUint32(4, row.value.length, true);
+      pieces.push(sizes, row.key, row.value);
+      bytes += 8 + row.key.length + row.value.length;
+      this.rows += 1;
+    }
+    if (pieces.length === 0) return false;
+    await this.flush(concat(pieces));
+    return true;
   }
 
-  async end(manifest: Omit<Manifest, "parts">): Promise<void> {
-    if (this.bytes > 0) await this.flush();
-    const text = JSON.stringify({ ...manifest, parts: this.parts });
+  async end(manifest: Omit<Manifest, "parts" | "rows">): Promise<void> {
+    const text = JSON.stringify({ ...manifest, rows: this.rows, parts: this.parts });
     await this.put(`${this.name}/manifest.json`, concat([new TextEncoder().encode(text)]));
   }
 
-  private async flush(): Promise<void> {
-    const bytes = concat(this.pieces);
-    this.pieces = [];
-    this.bytes = 0;
+  private async flush(bytes: Bytes): Promise<void> {
     const name = `${this.name}/${String(this.parts.length).padStart(6, "0")}`;
     const sha256 = await this.put(name, bytes);
     this.parts.push({ name, bytes: bytes.length, sha256: hex(new Uint8Array(sha256)) });

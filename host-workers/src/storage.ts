@@ -50,6 +50,13 @@ export interface Found {
   readonly held: Held;
 }
 
+// While rows are copied: what those of them held when that began that were changed since, by name.
+export class Frozen extends Map<string, { key: Bytes; held: Held | undefined }> {
+  constructor(readonly includes: (key: Bytes) => boolean) {
+    super();
+  }
+}
+
 // What the host itself must remember of a repository, by name.
 export type Notes = Readonly<Record<string, string | undefined>>;
 
@@ -79,6 +86,7 @@ export class Rows {
   private pageLast: number | undefined;
   // What the notes say; unknown after a fault.
   private own: Notes | undefined;
+  private frozen: Frozen | undefined;
 
   constructor(
     private readonly storage: DurableObjectStorage,
@@ -129,11 +137,16 @@ export class Rows {
   // The next rows in key order after `after` whose keys start with `prefix`, until `bytesMax` would
   // be passed; at least one, if there is one.
   scan(prefix: Bytes, after: Bytes, bytesMax: number): Found[] {
+    return this.range(first(prefix, after), end(prefix), bytesMax);
+  }
+
+  // The same, from one key on and before another.
+  range(from: Bytes, to: Bytes, bytesMax: number): Found[] {
     const found: Found[] = [];
     if (!this.isMade) return found;
     const sql = "SELECT * FROM rows WHERE key >= ? AND key < ? ORDER BY key";
     let bytes = 0;
-    for (const raw of this.each<RawKey>(sql, first(prefix, after), end(prefix))) {
+    for (const raw of this.each<RawKey>(sql, from, to)) {
       const held = this.held(raw);
       bytes += raw.key.byteLength + ("object" in held ? held.size : held.bytes.length);
       if (bytes > bytesMax && found.length > 0) break;
@@ -245,11 +258,21 @@ export class Rows {
     this.cache.drop(latin1(key));
   }
 
+  // Until `thaw`, what rows hold now can still be had when they are changed.
+  freeze(includes: (key: Bytes) => boolean): Frozen {
+    return (this.frozen = new Frozen(includes));
+  }
+
+  thaw(): void {
+    this.frozen = undefined;
+  }
+
   // Deletes all rows of the repository, not what the host notes.
   clear(): void {
     this.transaction(() => {
       this.run("DELETE FROM rows");
       this.run("DELETE FROM pages");
+      this.run("UPDATE objects SET held = 0");
     });
     this.forget();
   }
@@ -291,6 +314,9 @@ export class Rows {
       throw new Error(`the engine wrote ${value.length} bytes`);
     }
     const name = latin1(key);
+    if (this.frozen?.includes(key) && !this.frozen.has(name)) {
+      this.frozen.set(name, { key, held: this.get(key) });
+    }
     const old = this.old(key, name);
     this.cache.drop(name);
     if (old?.object) this.leave(old.object);
@@ -334,11 +360,16 @@ export class Rows {
 
 // The first key that a scan may meet: the one right after `after`, or the prefix itself.
 function first(prefix: Bytes, after: Bytes): Bytes {
-  return compare(after, prefix) < 0 ? prefix : concat([after, new Uint8Array(1)]);
+  return compare(after, prefix) < 0 ? prefix : next(after);
+}
+
+// The first key after this one.
+export function next(key: Bytes): Bytes {
+  return concat([key, new Uint8Array(1)]);
 }
 
 // A key after all that start with `prefix`: no key is as long as this one.
-function end(prefix: Bytes): Bytes {
+export function end(prefix: Bytes): Bytes {
   return concat([prefix, new Uint8Array(KEY_MAX + 1).fill(0xff)]);
 }
 

@@ -5,6 +5,7 @@
 import type { Warm } from "./cache";
 import type { Bytes, Change, Host, Row } from "./engine";
 import { Fault } from "./fault";
+import type { Apart } from "./snapshot";
 import { type Place, type Rows, concat, equal, latin1 } from "./storage";
 
 const OBJECT_MAX = 8 << 20;
@@ -56,6 +57,13 @@ interface Day {
 interface Kept {
   readonly first?: number;
   readonly keys?: readonly string[];
+}
+
+// What a step needs to know of its surroundings.
+interface Around {
+  readonly apart: Apart;
+  // Whether no request runs that could not wait for a cold row.
+  readonly isQuiet: () => boolean;
 }
 
 export class Tier {
@@ -125,11 +133,10 @@ export class Tier {
     return this.day;
   }
 
-  // Moves some rows: copy, verify, record, delete. False: there was nothing to move. `isQuiet` says
-  // whether no request runs that could not wait for a cold row. One step at a time: another one would
-  // take what this one copies for left behind.
-  step(now: number, days: number, isQuiet: () => boolean): Promise<boolean> {
-    this.moving ??= this.move(now, days, isQuiet).finally(() => {
+  // Moves some rows: copy, verify, record, delete. False: there was nothing to move. One step at a
+  // time: another one would take what this one copies for left behind.
+  step(now: number, days: number, { apart, isQuiet }: Around): Promise<boolean> {
+    this.moving ??= apart(() => this.move(now, days, isQuiet)).finally(() => {
       this.moving = undefined;
     });
     return this.moving;
@@ -159,7 +166,7 @@ export class Tier {
   }
 
   // Removes objects of which no row is left, or that a step never finished.
-  private async sweep(): Promise<void> {
+  async sweep(): Promise<void> {
     const loose = `SELECT id, name, held FROM objects WHERE ${LOOSE}`;
     for (const { id, name, held } of this.rows.run<Loose>(loose)) {
       if (held === null && timeOf(name) + STRAY > Date.now()) continue;
@@ -300,6 +307,11 @@ export class Reader implements Omit<Host, "emit"> {
     private readonly onChange?: () => void,
   ) {}
 
+  // Bytes that are held.
+  get size(): number {
+    return this.window?.bytes.length ?? 0;
+  }
+
   // The request is over: whoever still holds this holds no bytes by it.
   release(): void {
     this.isOver = true;
@@ -385,6 +397,6 @@ export class Reader implements Omit<Host, "emit"> {
   }
 }
 
-function isImmutable(key: Bytes): boolean {
+export function isImmutable(key: Bytes): boolean {
   return key[0] === 0x70 && key[1] === 0x2f;
 }

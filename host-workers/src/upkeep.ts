@@ -27,6 +27,7 @@ export interface Place {
   readonly scrub: () => Promise<string>;
   // Whether no request runs that could not wait for a cold row.
   readonly isQuiet: () => boolean;
+  readonly apart: snapshot.Apart;
 }
 
 // Notes in the rows say what is due, since no memory outlives an eviction: `changed` since the
@@ -82,10 +83,7 @@ export class Upkeep {
   // for another day, so that the rest is done; a snapshot and the scrub note when they begin.
   async alarm(retries = 0): Promise<void> {
     const { rows, storage } = this.place;
-    if (rows.isEmpty || rows.note("restoring")) {
-      this.hasAlarm = false;
-      return;
-    }
+    if (rows.isEmpty || rows.note("restoring")) return await this.sweep();
     // Who is ended in the middle is asked again by the platform.
     this.hasAlarm = true;
     if (retries === 0) await attempt("maintenance", () => this.maintain());
@@ -109,16 +107,33 @@ export class Upkeep {
 
   // Moves immutable rows to R2 that nobody has read for a while; true if there may be more.
   async cool(days = number(this.place.env.TIER_DAYS, TIER_DAYS)): Promise<boolean> {
-    const { env, rows, tier, isQuiet } = this.place;
+    const { rows, tier } = this.place;
     if (!tier || rows.isEmpty) return false;
     // What is left of a step that is cut short goes with a later one.
     await this.arm();
-    const isFull = rows.bytes > 0.8 * number(env.SIZE_MAX, SIZE_MAX);
-    return await tier.step(Math.floor(Date.now() / 1000), isFull ? 0 : days, isQuiet);
+    return await tier.step(Math.floor(Date.now() / 1000), this.isFull ? 0 : days, this.place);
+  }
+
+  // Moves rows to R2 until there is room for more, as far as that can be had.
+  async makeRoom(): Promise<void> {
+    while (this.isFull && (await this.cool()));
+  }
+
+  private get isFull(): boolean {
+    const { env, rows } = this.place;
+    return rows.bytes > 0.8 * number(env.SIZE_MAX, SIZE_MAX);
+  }
+
+  // There is no repository: what a restore has moved that failed.
+  private async sweep(): Promise<void> {
+    const { rows, storage, tier } = this.place;
+    if (rows.isEmpty && tier?.hasStrays) await attempt("the slow tier", () => tier.sweep());
+    this.hasAlarm = tier?.hasStrays ?? false;
+    if (this.hasAlarm) await storage.setAlarm(Date.now() + HOUR);
   }
 
   private async take(): Promise<string> {
-    const { env, rows, tier } = this.place;
+    const { env, rows, tier, apart } = this.place;
     if (!env.BUCKET || !tier) throw new Error("there is no R2 bucket bound");
     const repository = rows.note("name");
     if (!repository) throw new Error("there is no such repository");
@@ -128,7 +143,7 @@ export class Upkeep {
     const begun = Date.now();
     rows.setNotes({ strays: "1", tried: String(begun) });
     this.isUnsaved = false;
-    const name = await snapshot.take(rows, tier, BUCKET, repository);
+    const name = await snapshot.take(rows, tier, BUCKET, repository, apart);
     const done = { snapshot: String(begun), tried: undefined };
     rows.setNotes({ ...done, ...(!this.isUnsaved && { unsaved: undefined }) });
     await attempt("clearing up", () => this.clear());

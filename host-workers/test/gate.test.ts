@@ -57,6 +57,22 @@ describe("the gate", () => {
     gate.enter("d", holder());
   });
 
+  it("does a host's own work one at a time, and sends no request away for it", async () => {
+    const gate = new Gate();
+    let [running, most] = [0, 0];
+    const work = async () => {
+      running += 1;
+      most = Math.max(most, running);
+      expect(gate.held()).toBe(MEMORY_MAX);
+      await scheduler.wait(1);
+      running -= 1;
+    };
+    const all = Array.from({ length: 70 }, (_, at) => gate.apart(`${at}`, work));
+    expect(await gate.enter("a", holder()).run(async () => true)).toBe(true);
+    await Promise.all(all);
+    expect([most, gate.held()]).toEqual([1, 0]);
+  });
+
   it("counts nobody who was ended while he waited", async () => {
     const gate = new Gate(50);
     const crowd = async (owner: string) => {

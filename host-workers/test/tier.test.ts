@@ -5,12 +5,13 @@ import { describe, expect, it, vi } from "vitest";
 import module from "../../dist/engine.wasm";
 import { Engine } from "../src/engine";
 import { gate } from "../src/repo";
+import type { Rows } from "../src/storage";
 import { equal, noise } from "./bytes";
 import { ADMIN, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs, textOf } from "./git";
 
 // What a request holds.
 interface Held {
-  readonly engine: unknown;
+  readonly engine: { readonly size: number };
   readonly output: readonly unknown[];
   readonly parts: { readonly host: { readonly window: unknown } };
 }
@@ -95,6 +96,7 @@ describe("the slow tier", () => {
     await reader?.read();
     const exchange = entered.mock.lastCall?.[1] as unknown as Held;
     expect(exchange.parts.host.window).toBeDefined();
+    expect((await stub.usage()).memory).toBeGreaterThan(900_000 + exchange.engine.size);
     await reader?.cancel();
     await vi.waitFor(async () => expect((await stub.usage()).instances).toBe(0));
     // What was on its way has come.
@@ -156,6 +158,62 @@ describe("a snapshot", () => {
     const bytes = await bytesOf(await fetchPack("t/restored", packed.tip));
     expect(equal(bytes, await bytesOf(await fetchPack("t/kept", packed.tip)))).toBe(true);
     expect((await restore("t/restored", name)).status).toBe(409);
+  });
+
+  it("is what was there when it was begun, whatever is changed while it is taken", async () => {
+    const { packed, stub } = await repository("t/moving");
+    // Rows enough for several parts, in a log.
+    const row = (letter: string, at: number, fill: number) => ({
+      key: new TextEncoder().encode(`${letter}/row-${String(at).padStart(3, "0")}`).slice(),
+      value: new Uint8Array(900_000).fill(fill),
+    });
+    const numbers = Array.from({ length: 12 }, (_, at) => at);
+    const name = await runInDurableObject(stub, async (object) => {
+      const { rows, upkeep } = object as unknown as { rows: Rows; upkeep: { place: object } };
+      rows.commit([], numbers.map((at) => row("l", at, 1)));
+      const put = async (key: string, ...rest: [Uint8Array, R2PutOptions]) => {
+        // Once before the last rows are read, and again behind them.
+        const changed = [0, 11].map((at) => row("l", at, 2));
+        const added = [row("a", 0, 2), row("l", 12, 2), row("z", 0, 2)];
+        rows.commit([], [...changed, ...added, { key: row("l", 10, 0).key, value: undefined }]);
+        return await env.BUCKET?.put(key, ...rest);
+      };
+      const list = (options: R2ListOptions) => env.BUCKET?.list(options);
+      const head = (key: string) => env.BUCKET?.head(key);
+      Object.assign(upkeep.place, { env: { ...env, BUCKET: { put, list, head } } });
+      return (await object.snapshot()) ?? "none";
+    });
+    expect((await restore("t/moved", name)).status).toBe(200);
+    const found = await runInDurableObject(env.REPOSITORY.getByName("t/moved"), (object) => {
+      const { rows } = object as unknown as { rows: Rows };
+      const all = ["a", "l", "z"].flatMap((letter) =>
+        rows.range(row(letter, 0, 0).key, row(letter, 999, 0).key, 2 ** 30),
+      );
+      return all.map(({ key, held }) => [new TextDecoder().decode(key), "bytes" in held && held.bytes[0]]);
+    });
+    expect(found).toEqual(numbers.map((at) => [new TextDecoder().decode(row("l", at, 1).key), 1]));
+    expect(await textOf(await refs("t/moved"))).toContain(packed.tip);
+  });
+
+  it("of more than an object holds comes back with its cold rows in R2", async () => {
+    await create("t/outgrown");
+    const stub = env.REPOSITORY.getByName("t/outgrown");
+    const packs = await Promise.all([1, 2, 3, 4, 5].map((seed) => pack(noise(2_900_000, seed))));
+    for (const [at, packed] of packs.entries()) {
+      const body = pushBody(ZERO, packed, `refs/heads/b${at}`);
+      expect((await push("t/outgrown", body)).text).toContain("unpack ok");
+      while (await stub.cool(0));
+    }
+    const name = (await stub.snapshot()) ?? "none";
+    expect((await restore("t/outgrown-2", name)).status).toBe(200);
+    const copy = env.REPOSITORY.getByName("t/outgrown-2");
+    const { rows, cold } = await copy.usage();
+    expect(rows).toBeLessThan(12_000_000);
+    expect(cold).toBeGreaterThan(5_000_000);
+    for (const { tip } of packs) {
+      const bytes = await bytesOf(await fetchPack("t/outgrown-2", tip));
+      expect(equal(bytes, await bytesOf(await fetchPack("t/outgrown", tip)))).toBe(true);
+    }
   });
 
   it("is refused when a part is damaged", async () => {
