@@ -111,6 +111,8 @@ pub fn run() -> Result<()> {
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
+        // A line that cannot be written would be told there, too, and end what it is about.
+        .log_internal_errors(false)
         .init();
     match cli.command {
         Command::Serve(command) => command.run(&cli.common),

@@ -45,7 +45,7 @@ pub struct Serve {
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     capacity: u32,
     /// How many seconds of CPU time one request may take
-    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     cpu_max: u64,
     /// How many bytes of packs one repository may hold; 0: no limit
     #[arg(long, default_value_t = 0, value_name = "BYTES")]

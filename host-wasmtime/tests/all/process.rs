@@ -2,6 +2,7 @@
 
 use crate::server::{Server, gitcell, send};
 use std::io::{Read, Write};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const POST: &str = "POST /demo/hello.git/x";
@@ -162,4 +163,33 @@ fn an_import_that_fails_says_why_and_leaves_nothing() {
     check("data", "no git repository");
     // The stand-in answers no push.
     check("source", "git says: ");
+}
+
+#[test]
+fn a_log_that_takes_no_line_costs_no_answer() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let server = Server::start_as(folder, &[], |command| {
+        command.stderr(full);
+    });
+    for _ in 0..3 {
+        assert_eq!(server.ask("GET /demo/hello.git/x", b"").status, 401);
+    }
+}
+
+#[test]
+fn no_time_and_endless_time_are_no_limits_of_a_request() {
+    for seconds in ["0", "18446744073709551615"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut serve = gitcell(folder.path());
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--cpu-max", seconds]);
+        let mut serve = serve.stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("run");
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(5) && serve.try_wait().expect("wait").is_none()
+        {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = serve.kill();
+        assert_eq!(serve.wait().expect("wait").code(), Some(2), "{seconds}");
+    }
 }
