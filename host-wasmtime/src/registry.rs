@@ -3,10 +3,11 @@
 
 use crate::names::Name;
 use anyhow::{Context, Result, ensure};
-use rusqlite::{Connection, OptionalExtension};
-use std::fs::DirBuilder;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::thread::sleep;
 use std::time::Duration;
 
 const SCHEMA: &str = "
@@ -49,28 +50,56 @@ const ADDED: &[(&str, &str)] = &[
 
 /// Opens the data folder's own database, which is made if there is none.
 pub fn open(data: &Path) -> Result<Connection> {
-    // Repositories may be private: the folder is its owner's alone.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .with_context(|| format!("cannot create the data folder {}", data.display()))?;
+    make(data).with_context(|| format!("cannot create the data folder {}", data.display()))?;
     let path = data.join("gitcell.db");
     let context = || format!("cannot open {}", path.display());
-    let connection = Connection::open(&path).with_context(context)?;
+    let mut connection = Connection::open(&path).with_context(context)?;
     connection.busy_timeout(Duration::from_secs(10))?;
-    connection
-        .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
-        .with_context(context)?;
+    use_log(&connection).with_context(context)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch(SCHEMA).with_context(context)?;
     for (table, column) in ADDED {
         let name = column.split(' ').next().unwrap_or_default();
-        if !connection.column_exists(None, *table, name)? {
-            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+        // Asked so, a connection looks again at what another process may have changed.
+        let is_there = |db: &Connection| db.prepare(&format!("SELECT {name} FROM {table}")).is_ok();
+        if is_there(&connection) {
+            continue;
         }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !is_there(&transaction) {
+            transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+        }
+        transaction.commit()?;
     }
     Ok(connection)
+}
+
+/// Two who make one database at once are in each other's way here, and SQLite does not wait.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries = 0..200;
+    loop {
+        let done = connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()));
+        let code = done.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+        if code != Some(ErrorCode::DatabaseBusy) || tries.next().is_none() {
+            return done;
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Makes the data folder, if there is none, and the way to it durable: what lies there is no more
+/// durable than that.
+fn make(data: &Path) -> Result<()> {
+    if data.is_dir() {
+        return Ok(());
+    }
+    // Repositories may be private: the folder is its owner's alone.
+    DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    for folder in data.canonicalize()?.ancestors().skip(1) {
+        // One that may not be read is none that was just made.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
 }
 
 /// The file of a repository, if there is one of exactly this name.
@@ -115,8 +144,7 @@ pub fn insert(
     time: u64,
     importing: bool,
 ) -> Result<()> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     check_free(&transaction, name)?;
     transaction.execute(
         "INSERT INTO repositories (namespace, name, file, created, importing) \
@@ -135,7 +163,9 @@ pub fn is_importing(connection: &Connection, file: &str) -> Result<bool> {
 
 /// All of what was imported is in the repository in this file.
 pub fn set_imported(connection: &Connection, file: &str) -> Result<()> {
-    connection.execute("UPDATE repositories SET importing = 0 WHERE file = ?", [file])?;
+    let sql = "UPDATE repositories SET importing = 0 WHERE file = ?";
+    let changed = connection.execute(sql, [file])?;
+    ensure!(changed == 1, "the repository was deleted while it was filled: import it again");
     Ok(())
 }
 
@@ -201,6 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_deleted_meanwhile_was_not_imported() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut registry = open(folder.path()).expect("open");
+        let name: Name = "a/one".parse().expect("a name");
+        insert(&mut registry, &name, "1", 0, true).expect("insert");
+        assert!(is_importing(&registry, "1").expect("asked"));
+        set_imported(&registry, "1").expect("it is there");
+        assert!(!is_importing(&registry, "1").expect("asked"));
+        remove(&registry, &name).expect("remove");
+        assert!(set_imported(&registry, "1").is_err());
+    }
+
+    #[test]
     fn the_repository_that_was_read_longest_ago_is_the_next() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut registry = open(folder.path()).expect("open");
@@ -219,5 +262,19 @@ mod tests {
         set_scrubbed(&registry, "one", 7).expect("set");
         check(5, None);
         check(6, Some("two"));
+    }
+
+    #[test]
+    fn many_may_open_a_new_folder_at_once() {
+        for round in 0..20 {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            std::thread::scope(|scope| {
+                let all = [(); 8].map(|()| scope.spawn(|| open(folder.path()).map(drop)));
+                for one in all {
+                    let done = one.join().expect("no panic");
+                    assert!(done.is_ok(), "{round}: {:#}", done.expect_err("why"));
+                }
+            });
+        }
     }
 }

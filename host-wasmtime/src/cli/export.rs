@@ -4,7 +4,7 @@ use super::Common;
 use crate::names::Name;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{BufWriter, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,16 @@ impl Export {
         };
         // Written beside its place: a bundle that is there is whole.
         let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
         let mut part = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .tempfile_in(folder)
             .with_context(|| format!("cannot write {}", output.display()))?;
         write(&mut BufWriter::new(part.as_file_mut())).with_context(context)?;
-        part.persist(&output).with_context(|| format!("cannot write {}", output.display()))?;
-        Ok(())
+        let context = || format!("cannot write {}", output.display());
+        // It may be the only copy from here on: a power cut must not take it.
+        part.as_file().sync_all().with_context(context)?;
+        part.persist(&output).with_context(context)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).with_context(context)
     }
 }

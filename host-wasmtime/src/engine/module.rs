@@ -65,6 +65,8 @@ fn keep(module: &Module, path: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     std::io::Write::write_all(&mut file, &module.serialize()?)?;
+    // What a power cut left of it would be run all the same.
+    file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
 }
