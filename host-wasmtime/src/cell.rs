@@ -58,6 +58,8 @@ pub struct Cell {
     pub limits: Limits,
     data: PathBuf,
     registry: Mutex<Connection>,
+    /// The same to whom only reads: who writes may have to wait for another process, or the disk.
+    names: Mutex<Connection>,
     open: Mutex<Open>,
     /// Idle connections that are kept, of all repositories.
     idle_max: usize,
@@ -99,12 +101,17 @@ fn idle_max(files: Option<u64>) -> usize {
 impl Cell {
     /// Opens the data folder and loads the engine (the one built in, if no path is given).
     pub fn open(data: &Path, engine: Option<&Path>, limits: Limits) -> Result<Cell> {
-        let registry = registry::open(data)?;
+        let (registry, names) = (registry::open(data)?, registry::open(data)?.into());
         let wasm = module::bytes(engine)?;
         let engine = Engine::load(&wasm, &data.join("cache"), limits.capacity + OWN)?;
         let (open, changed, registry) = (Mutex::default(), Changed::default(), registry.into());
         let idle_max = idle_max(getrlimit(Resource::Nofile).current);
-        Ok(Cell { engine, limits, data: data.into(), registry, open, idle_max, changed })
+        Ok(Cell { engine, limits, data: data.into(), registry, names, open, idle_max, changed })
+    }
+
+    /// The data folder's own database, for reading alone.
+    pub fn names(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.names)
     }
 
     /// The data folder's own database.
@@ -119,7 +126,7 @@ impl Cell {
 
     /// The file of a repository.
     pub fn find(&self, name: &Name) -> Result<Option<String>> {
-        registry::find(&self.registry(), name)
+        registry::find(&self.names(), name)
     }
 
     /// Creates a repository. It becomes known once its engine has made it; of two at once, one
@@ -140,17 +147,18 @@ impl Cell {
         let path = self.path(&file);
         let folder = path.parent().context("a file has a folder")?;
         std::fs::create_dir_all(folder)?;
-        Rows::create(&path)?;
-        // The rows are durable from here on, by themselves; so must be the way to them.
-        for folder in folder.ancestors().take(3) {
-            std::fs::File::open(folder)?.sync_all()?;
-        }
-        let query = format!("object-format={}&default-branch={}", encode(format), encode(branch));
-        let made = self.ask(&file, "POST", "/-/create", &query).and_then(|text| {
-            drop(text);
+        let make = || {
+            Rows::create(&path)?;
+            // The rows are durable from here on, by themselves; so must be the way to them.
+            for folder in folder.ancestors().take(3) {
+                std::fs::File::open(folder)?.sync_all()?;
+            }
+            let (format, branch) = (encode(format), encode(branch));
+            let query = format!("object-format={format}&default-branch={branch}");
+            self.ask(&file, "POST", "/-/create", &query)?;
             registry::insert(&mut self.registry(), name, &file, now(), importing)
-        });
-        if let Err(error) = made {
+        };
+        if let Err(error) = make() {
             self.erase(&file);
             return Err(error.context(format!("cannot create {name}")));
         }
@@ -184,6 +192,11 @@ impl Cell {
     /// The file that who maintains a repository has locked.
     pub fn turn(&self, file: &str) -> PathBuf {
         beside(&self.path(file), UPKEEP)
+    }
+
+    /// Whether the file of a repository was not deleted.
+    pub fn is_there(&self, file: &str) -> bool {
+        self.path(file).exists()
     }
 
     fn path(&self, file: &str) -> PathBuf {

@@ -43,7 +43,7 @@ impl Gate {
             let text = "a token is needed: any user name, and the token as password".into();
             return Ok(Err(Refused { status: StatusCode::UNAUTHORIZED, text }));
         };
-        let verdict = tokens::check(&cell.registry(), &token, name, now())?;
+        let verdict = tokens::check(&cell.names(), &token, name, now())?;
         Ok(verdict.map_err(|refusal| Refused {
             status: StatusCode::FORBIDDEN,
             text: refusal.text().into(),

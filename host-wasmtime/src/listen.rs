@@ -16,9 +16,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Sleep, sleep};
 
+/// Connections at once; others wait to be taken.
+const CONNECTIONS_MAX: usize = 10_000;
+/// Bytes of a request's head: anybody may send one.
+const HEAD_MAX: usize = 64 << 10;
 /// How long a request's head may take, and how long a connection may wait for the next one.
 const HEAD: Duration = Duration::from_secs(30);
 /// After a connection could not be taken: too many files may be open.
@@ -27,16 +31,25 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Takes connections until `stop`, then lets what runs come to its end.
 pub async fn listen(listener: TcpListener, server: Arc<Server>, stop: impl Future<Output = ()>) {
     let (stopping, _) = watch::channel(false);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut stop = pin!(stop);
     loop {
-        let taken = tokio::select! {
-            taken = listener.accept() => taken,
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (taken, place) = tokio::select! {
+            taken = next => taken,
             () = &mut stop => break,
         };
         match taken {
             Ok((stream, _)) => {
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(talk(stream, Arc::clone(&server), stopping.subscribe()));
+                let talk = talk(stream, Arc::clone(&server), stopping.subscribe());
+                tokio::spawn(async move {
+                    talk.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!("cannot take a connection: {error}");
@@ -59,6 +72,7 @@ async fn talk(stream: TcpStream, server: Arc<Server>, mut stopping: watch::Recei
     });
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD.min(stall));
+    builder.max_header_size(HEAD_MAX);
     let mut connection = pin!(builder.serve_connection(io, service));
     loop {
         tokio::select! {

@@ -92,7 +92,9 @@ fn check(what: &str, part: &str) -> Result<()> {
     ensure!(
         part.starts_with(|first: char| first.is_ascii_alphanumeric())
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)),
-        "the {what} `{part}` is not made of letters, digits, `.`, `_` and `-`, a letter or digit first"
+        "the {what} `{}` is not made of letters, digits, `.`, `_` and `-`, a letter or digit first",
+        // It may be a stranger's, and is logged.
+        part.escape_debug()
     );
     let lower = part.to_ascii_lowercase();
     ensure!(
@@ -135,6 +137,8 @@ mod tests {
         for text in ["a.git/b", "a/b.git.git", "a/b.lock", "a/B.LOCK", "a/b.Git", "../b", "a/.."] {
             check(text, false);
         }
+        let told = "a/b\n\u{1b}[2J".parse::<Name>().expect_err("no name").to_string();
+        assert!(!told.contains(char::is_control), "{told:?}");
     }
 
     #[test]

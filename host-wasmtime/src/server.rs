@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::block_in_place;
 
 /// How long a request waits for a free place before it is sent away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -175,7 +176,10 @@ async fn answer(
         Err(error) if fault::find(&error).is_some() => return Err(error),
         Err(error) => return Ok(no(StatusCode::NOT_FOUND, &format!("{error:#}"))),
     };
-    if is_push && let Some(Fault { status, text }) = server.cell.unwritable(&file)? {
+    // It opens the file, which may have to wait.
+    if is_push
+        && let Some(Fault { status, text }) = block_in_place(|| server.cell.unwritable(&file))?
+    {
         return Ok(no(StatusCode::from_u16(status)?, text));
     }
     let ask = ask(server, &parts, inside, id, grant, is_zipped);

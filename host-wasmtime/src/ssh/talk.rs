@@ -20,6 +20,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime;
+use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 /// The variable by which a client asks for a version of the protocol.
@@ -31,12 +32,14 @@ pub const SLOWER: u32 = 5;
 /// How long what a client still sends is read, so that it reads the answer.
 const DRAIN: Duration = Duration::from_secs(10);
 const STDERR: u32 = 1;
+/// Characters of a refused command that are logged.
+const LOGGED: usize = 200;
 const READS: &str = "git-upload-pack";
 const WRITES: &str = "git-receive-pack";
 const HELLO: &str = "this is a Git server: use `git clone ssh://HOST/NAMESPACE/NAME.git`; \
                      it runs no other commands";
 
-/// Answers one command, and ends its channel. `others`: held by each command of its connection, and
+/// Answers one command, and ends its channel. `others`: held by each channel of its connection, and
 /// by that.
 pub async fn answer(
     server: Arc<Server>,
@@ -71,6 +74,7 @@ pub async fn answer(
     if let Some(text) = &refusal {
         let ms = begin.elapsed().as_millis() as u64;
         let text = text.trim_end();
+        let command: String = command.chars().take(LOGGED).collect();
         tracing::info!(command, ms, "refused over SSH: {text}");
         let text = format!("gitcell: {text}\n");
         let _ = line.writer.extended_data_bytes(STDERR, text).await;
@@ -119,12 +123,12 @@ async fn talk(
             return Ok(Some(absent(&name)));
         };
         if service == WRITES
-            && let Some(fault) = server.cell.unwritable(&file)?
+            && let Some(fault) = block_in_place(|| server.cell.unwritable(&file))?
         {
             return Ok(Some(fault.text.into()));
         }
         let ask = ask(server, service, is_first, &protocol, grant);
-        let refusal = tokio::task::block_in_place(|| line.serve(server, &name, &file, &ask))?;
+        let refusal = block_in_place(|| line.serve(server, &name, &file, &ask))?;
         if refusal.is_some() {
             return Ok(refusal);
         }
@@ -148,7 +152,7 @@ fn grant(server: &Server, key: Option<&str>, name: &Name) -> Result<Result<Grant
             Ok(Ok(Grant { scope: Scope::Write, caller: String::new() }))
         }
         Some(key) => {
-            let verdict = keys::check(&server.cell.registry(), key, name, now())?;
+            let verdict = keys::check(&server.cell.names(), key, name, now())?;
             Ok(verdict.map_err(|refusal| refusal.text().replace("token", "key")))
         }
         None => bail!("nobody is in without a key"),

@@ -122,3 +122,14 @@ fn a_slow_reader_does_not_make_the_server_hold_the_answer() {
     let mut some = [0; 100];
     stream.read_exact(&mut some).expect("the answer goes on");
 }
+
+#[test]
+fn a_head_has_a_bound() {
+    let server = Server::start(&["--open"]);
+    let ask = |size: usize| {
+        let head = format!("GET /demo/hello.git/x\nX-Long: {}", "a".repeat(size));
+        server.ask(&head, b"").status
+    };
+    assert_eq!(ask(30_000), 200);
+    assert_eq!(ask(100_000), 431);
+}

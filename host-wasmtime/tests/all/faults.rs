@@ -2,11 +2,13 @@
 //! request after the fault is served.
 
 use crate::server::{Answer, Server};
+use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Rlimit, getuid, prlimit};
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// An account that owns nothing, for who runs these tests as root: root may write everywhere.
 const NOBODY: u32 = 65534;
@@ -112,4 +114,53 @@ fn pushes_are_refused_before_the_disk_is_full_and_reading_goes_on() {
     assert!(server.gitcell(&["repo", "create", "me/a"]).status.success());
     check(&server.ask(PUSH, b""), 507, "the server's disk is full");
     assert_eq!(server.ask("GET /me/a.git/info/refs?service=git-upload-pack", b"").status, 200);
+}
+
+/// Holds the lock of a database as a process does that writes, and waits for its disk.
+fn locked(path: &Path, sql: &str) -> Connection {
+    let connection = Connection::open(path).expect("open");
+    connection.execute_batch(sql).expect("lock");
+    connection
+}
+
+#[test]
+fn who_waits_for_a_locked_file_keeps_nobody_else_waiting() {
+    let server = Server::start(&["--open"]);
+    assert!(server.gitcell(&["repo", "create", "me/a"]).status.success());
+    let folder = server.file("demo", "hello");
+    let data = folder.ancestors().nth(3).expect("the data folder");
+    let others = |what: &str, expect: u16, lock: &dyn Fn() -> Connection| {
+        let held = lock();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| server.ask(what, b""));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+            let begin = Instant::now();
+            assert_eq!(server.ask("GET /demo/hello.git/x", b"").status, 200);
+            assert!(begin.elapsed() < Duration::from_secs(2), "{what}: {:?}", begin.elapsed());
+            drop(held);
+        });
+        assert_eq!(server.ask(what, b"").status, expect, "{what}");
+    };
+    let exclusive = "PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE";
+    others(PUSH, 200, &|| locked(&server.file("me", "a"), exclusive));
+    // An open server makes it, and has to write that down.
+    let new = "GET /me/new.git/info/refs?service=git-receive-pack";
+    others(new, 200, &|| locked(&data.join("gitcell.db"), "BEGIN IMMEDIATE"));
+}
+
+#[test]
+fn a_repository_that_could_not_be_made_leaves_nothing() {
+    let server = Server::start(&["--open"]);
+    let pid = Pid::from_child(&server.child);
+    let limit = Rlimit { current: Some(4 << 10), maximum: None };
+    let before = prlimit(Some(pid), Resource::Fsize, limit).expect("a limit");
+    check(&server.ask(PUSH, b""), 503, "the server's disk failed");
+    prlimit(Some(pid), Resource::Fsize, before).expect("no limit");
+    let folder = server.file("demo", "hello");
+    let folder = folder.ancestors().nth(2).expect("the repositories").join("me");
+    let left: Vec<_> = folder.read_dir().expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(server.ask(PUSH, b"").status, 200);
 }
