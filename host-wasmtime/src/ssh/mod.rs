@@ -10,12 +10,13 @@ use anyhow::{Context, Result};
 use russh::keys::ssh_key::{LineEnding, private::Ed25519Keypair};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
 use russh::server::{
-    Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
-    run_stream,
+    Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session,
+    VerifiedPublicKey, run_stream,
 };
 use russh::{Channel, ChannelId, MethodKind, MethodSet, Preferred};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,9 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
-/// Connections at once, and commands at once in each.
+/// Connections at once, and channels at once in each.
 const CONNECTIONS_MAX: usize = 1000;
 const CHANNELS_MAX: usize = 16;
 /// How long a client may take to say who it is, at most.
@@ -123,6 +125,7 @@ fn host_key(data: &Path) -> Result<PrivateKey> {
         file.as_file().sync_all().with_context(context)?;
         // Another start at the same time may have been first: then its key is read.
         let _ = file.persist_noclobber(&path);
+        File::open(data).and_then(|data| data.sync_all()).with_context(context)?;
     }
     let text = std::fs::read_to_string(&path).with_context(context)?;
     PrivateKey::from_openssh(text).with_context(context)
@@ -138,8 +141,8 @@ async fn connection(
     let is_in = Arc::new(AtomicBool::new(false));
     let login = LOGIN.min(talk::SLOWER * stall);
     let stream = Patient::new(stream, stall, login, Arc::clone(&is_in));
-    let (channels, commands) = (HashMap::default(), Arc::default());
-    let client = Client { server, key: None, is_in, channels, commands };
+    let (channels, open) = (HashMap::default(), Arc::default());
+    let client = Client { server, key: None, is_in, channels, open };
     run_stream(config, stream, client).await?.await
 }
 
@@ -149,10 +152,17 @@ struct Client {
     /// The fingerprint of the key that let it in; none where everybody is.
     key: Option<String>,
     is_in: Arc<AtomicBool>,
-    /// Channels without a command yet, and the protocol that each asks for.
-    channels: HashMap<ChannelId, (Channel<Msg>, Vec<u8>)>,
-    /// Held by each command that runs.
-    commands: Arc<()>,
+    /// Channels without a command yet: who waits for it, and the protocol that each asks for.
+    channels: HashMap<ChannelId, (oneshot::Sender<Start>, Vec<u8>)>,
+    /// Held by each channel.
+    open: Arc<()>,
+}
+
+/// What a channel is for.
+struct Start {
+    key: Option<String>,
+    protocol: Vec<u8>,
+    command: String,
 }
 
 impl Client {
@@ -163,7 +173,7 @@ impl Client {
         if !SIGNATURES.contains(algorithm) {
             return Auth::reject();
         }
-        match keys::is_known(&self.server.cell.registry(), &keys::fingerprint(key)) {
+        match keys::is_known(&self.server.cell.names(), &keys::fingerprint(key)) {
             Ok(true) => Auth::Accept,
             Ok(false) => Auth::reject(),
             Err(error) => {
@@ -207,10 +217,13 @@ impl Handler for Client {
         &mut self,
         channel: Channel<Msg>,
         reply: ChannelOpenHandle,
-        _session: &mut Session,
+        session: &mut Session,
     ) -> Result<(), russh::Error> {
-        if self.channels.len() < CHANNELS_MAX {
-            self.channels.insert(channel.id(), (channel, Vec::new()));
+        if Arc::strong_count(&self.open) <= CHANNELS_MAX {
+            let (begin, begun) = oneshot::channel();
+            self.channels.insert(channel.id(), (begin, Vec::new()));
+            let (server, open) = (Arc::clone(&self.server), Arc::clone(&self.open));
+            tokio::spawn(wait(server, session.handle(), open, begun, channel));
             reply.accept().await;
         }
         Ok(())
@@ -260,21 +273,38 @@ impl Handler for Client {
 }
 
 impl Client {
-    /// Runs a command in a task of its own.
+    /// Has the task of the channel run a command.
     fn begin(
         &mut self,
         id: ChannelId,
         command: &[u8],
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let Some((channel, protocol)) = self.channels.remove(&id) else {
+        let Some((begin, protocol)) = self.channels.remove(&id) else {
             return session.channel_failure(id);
         };
         session.channel_success(id)?;
-        let (server, key) = (Arc::clone(&self.server), self.key.clone());
-        let (handle, others) = (session.handle(), Arc::clone(&self.commands));
         let command = String::from_utf8_lossy(command).into_owned();
-        tokio::spawn(talk::answer(server, handle, others, key, protocol, command, channel));
+        // Who said it too late finds the channel closed.
+        let _ = begin.send(Start { key: self.key.clone(), protocol, command });
         Ok(())
     }
+}
+
+/// A channel from its begin on. One that is told no command in time is closed: nobody takes what is
+/// sent there, and once it is full, its connection stands still and does not even end.
+async fn wait(
+    server: Arc<Server>,
+    session: Handle,
+    open: Arc<()>,
+    begun: oneshot::Receiver<Start>,
+    channel: Channel<Msg>,
+) {
+    let stall = server.cell.limits.stall;
+    if let Ok(Ok(Start { key, protocol, command })) = timeout(stall, begun).await {
+        return talk::answer(server, session, open, key, protocol, command, channel).await;
+    }
+    let (reader, writer) = channel.split();
+    drop(reader);
+    let _ = writer.close().await;
 }

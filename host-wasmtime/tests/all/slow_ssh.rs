@@ -217,3 +217,56 @@ fn ssh_that_vanishes_leaves_nothing() {
     }
     place.recovers(5);
 }
+
+#[test]
+fn ssh_that_says_no_command_is_cut_off_whatever_it_sends() {
+    let Some(place) = Place::new(&["--open"]) else { return };
+    let mut ssh = place.ssh();
+    // A subsystem is no command: what follows is for nobody.
+    ssh.args(["-s", "git@127.0.0.1", "none"]);
+    let pipes = ssh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut client = Client(pipes.spawn().expect("ssh"));
+    let sending = client.flood();
+    sleep(SECOND * 3);
+    drop(client);
+    sending.join().expect("sent");
+    place.recovers(10);
+}
+
+#[test]
+fn ssh_has_a_bound_of_commands_in_one_connection() {
+    let Some(place) = Place::new(&["--open"]) else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("s");
+    // Who is refused there has no other way.
+    let shared = |words: &[&str]| {
+        let mut ssh = place.ssh();
+        ssh.arg("-S").arg(&path).args(words);
+        ssh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Client(ssh.spawn().expect("ssh"))
+    };
+    let _first = shared(&["-M", "-N", "git@127.0.0.1"]);
+    let begin = Instant::now();
+    while !path.exists() {
+        assert!(begin.elapsed() < 10 * SECOND, "no connection");
+        sleep(SECOND / 10);
+    }
+    let run = || {
+        let command = "git-receive-pack '/demo/hello.git'";
+        shared(&["-o", "ProxyCommand=false", "git@127.0.0.1", command])
+    };
+    let running: Vec<Client> = (0..16).map(|_| run()).collect();
+    sleep(SECOND);
+    let mut said = String::new();
+    let mut one_more = run();
+    one_more.0.stderr.take().expect("its words").read_to_string(&mut said).expect("text");
+    assert!(said.contains("refused by peer"), "{said}");
+    drop(running);
+    let begin = Instant::now();
+    while place.server.ask("GET /demo/hello.git/x", b"").status != 200 {
+        assert!(begin.elapsed() < 20 * SECOND, "{}", place.server.log());
+    }
+    let mut next = run();
+    sleep(SECOND);
+    assert!(next.0.try_wait().expect("wait").is_none(), "no place was given back");
+}
