@@ -26,7 +26,7 @@ pub struct Plan {
 pub fn next(cell: &Cell, plan: Plan) -> Result<bool> {
     let begin = now();
     let before = begin.saturating_sub(plan.every);
-    let Some((name, file)) = registry::stale(&cell.registry(), before)? else {
+    let Some((name, file)) = registry::stale(&cell.names(), before)? else {
         return Ok(false);
     };
     let outcome = read(cell, &file, plan.rate);
@@ -34,6 +34,9 @@ pub fn next(cell: &Cell, plan: Plan) -> Result<bool> {
     if cell.find(&name)?.is_some_and(|found| found == file) {
         tell(&name, outcome);
         registry::set_scrubbed(&cell.registry(), &file, begin)?;
+        // Nobody else would come back for the rows of a push that never ended, or of packs that
+        // were merged, where nothing is pushed any more.
+        cell.changed.note(&file);
     }
     Ok(true)
 }
@@ -65,7 +68,13 @@ fn tell(name: &Name, outcome: Result<String>) {
     let text = match outcome {
         Ok(text) if text == "ok\n" => return tracing::info!(repository = %name, "scrubbed"),
         Ok(text) => text,
-        Err(error) => format!("{error:#}"),
+        // A disk or a limit may have failed, and not what is stored.
+        Err(error) => {
+            return tracing::error!(
+                repository = %name,
+                "scrub: it could not be read: {error:#}: `gitcell fsck {name}` says if it is damaged"
+            );
+        }
     };
     for line in text.lines().take(NAMED_MAX) {
         tracing::error!(repository = %name, "scrub: {line}");

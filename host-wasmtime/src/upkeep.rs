@@ -57,6 +57,10 @@ impl Changed {
 /// Maintains what is due. To be called now and then, and never twice at once.
 pub fn run(cell: &Cell) {
     for (file, is_thorough) in cell.changed.take() {
+        // What is locked of one that was deleted meanwhile would stay.
+        if !cell.is_there(&file) {
+            continue;
+        }
         let begin = Instant::now();
         let query = if is_thorough { "thorough=1" } else { "" };
         match maintain(cell, &file, query) {
@@ -68,7 +72,7 @@ pub fn run(cell: &Cell) {
                 tracing::info!(file, "upkeep waits: {who} is at it");
                 cell.changed.note(&file);
             }
-            // It may have been deleted meanwhile, or be so full that upkeep cannot write: what is
+            // It may be so full that upkeep cannot write: what is
             // stored is whole either way, and the next push brings it here again.
             Err(error) => tracing::warn!(file, "upkeep stopped: {error:#}"),
         }
@@ -129,6 +133,8 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::Limits;
+    use crate::scrub::{self, Plan};
 
     #[test]
     fn one_has_the_turn_at_a_time_and_who_died_with_it_is_in_nobodys_way() {
@@ -143,11 +149,41 @@ mod tests {
         assert!(take().is_ok());
     }
 
+    fn ago(seconds: u64) -> Instant {
+        Instant::now().checked_sub(Duration::from_secs(seconds)).expect("so long")
+    }
+
+    fn cell(folder: &Path) -> Cell {
+        let wasm = wat::parse_str(include_str!("engine/echo.wat")).expect("a good module");
+        let path = folder.join("echo.wasm");
+        std::fs::write(&path, wasm).expect("write");
+        Cell::open(&folder.join("data"), Some(&path), Limits::default()).expect("open")
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_repository_that_was_deleted_before_its_upkeep() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (cell, name) = (cell(folder.path()), "a/b".parse().expect("a name"));
+        let file = cell.create(&name, "sha1", "main").expect("create");
+        let times = Times { first: Some(ago(11)), last: ago(11) };
+        cell.changed.0.lock().expect("whole").insert(file.clone(), times);
+        cell.delete(&name).expect("delete");
+        run(&cell);
+        assert!(!cell.turn(&file).exists());
+    }
+
+    #[test]
+    fn what_the_scrub_has_read_is_maintained() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (cell, name) = (cell(folder.path()), "a/b".parse().expect("a name"));
+        let file = cell.create(&name, "sha1", "main").expect("create");
+        assert!(scrub::next(&cell, Plan { rate: 1 << 20, every: 0 }).expect("read"));
+        assert!(cell.changed.0.lock().expect("whole").contains_key(&file));
+    }
+
     #[test]
     fn what_was_written_to_is_due_in_peace_and_once_more_after_long_peace() {
         let changed = Changed::default();
-        let ago =
-            |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).expect("so long");
         let set = |first: Option<u64>, last| {
             let times = Times { first: first.map(ago), last: ago(last) };
             changed.0.lock().expect("whole").insert("file".into(), times);
