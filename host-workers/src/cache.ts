@@ -4,7 +4,7 @@
 // One object alone writes its rows, so what it wrote is what its rows hold, until a transaction
 // fails or the object begins anew.
 
-import type { Bytes } from "./engine";
+import { type Bytes, LENT_MIN } from "./engine";
 
 // A row in the object's SQLite: its value, and the number of its page if it lies in one.
 export interface Warm {
@@ -12,8 +12,8 @@ export interface Warm {
   readonly page: number | undefined;
 }
 
-// Bytes of one value: the data of large packs are read once, and sent.
-export const KEPT_MAX = 64 << 10;
+// Bytes of one value: the data of large packs are read once, and sent. What is lent is never kept.
+export const KEPT_MAX = LENT_MIN;
 // What a row costs beside its value.
 const OVERHEAD = 200;
 

@@ -17,7 +17,9 @@ export interface Change {
   readonly value: Bytes | undefined;
 }
 
-// `interface host`. A host that answers by promises suspends the instance.
+// `interface host`. A host that answers by promises suspends the instance. A value of more than
+// LENT_MIN bytes that is to be written is a view of the instance's memory, good until the host answers:
+// copies of large rows would be most of a push's garbage.
 export interface Host {
   get(key: Bytes): Maybe<Bytes | undefined>;
   scan(prefix: Bytes, after: Bytes, bytesMax: number): Maybe<readonly Row[]>;
@@ -52,6 +54,7 @@ export interface Ask {
 
 // Linear memory that the module declares as its maximum.
 export const MEMORY_MAX = 32 << 20;
+export const LENT_MIN = 64 << 10;
 const ROW_SIZE = 16;
 const CHANGE_SIZE = 20;
 
@@ -202,7 +205,11 @@ class Border {
 
   // A copy, since the engine lends its bytes for this call only.
   private lift(first: number, size: number): Bytes {
-    return new Uint8Array(this.exports().memory.buffer, first >>> 0, size >>> 0).slice();
+    return this.lent(first, size).slice();
+  }
+
+  private lent(first: number, size: number): Bytes {
+    return new Uint8Array(this.exports().memory.buffer as ArrayBuffer, first >>> 0, size >>> 0);
   }
 
   private liftChanges(first: number, count: number): Change[] {
@@ -210,8 +217,9 @@ class Border {
     return Array.from({ length: count }, (_, index) => {
       const word = (at: number) => view.getUint32(index * CHANGE_SIZE + at, true);
       const isSome = view.getUint8(index * CHANGE_SIZE + 8) !== 0;
-      const value = isSome ? this.lift(word(12), word(16)) : undefined;
-      return { key: this.lift(word(0), word(4)), value };
+      const value = isSome ? this.lent(word(12), word(16)) : undefined;
+      const isLent = value !== undefined && value.length > LENT_MIN;
+      return { key: this.lift(word(0), word(4)), value: isLent ? value : value?.slice() };
     });
   }
 }

@@ -161,6 +161,8 @@ class Body {
   private readonly reader: ReadableStreamBYOBReader;
   private isOver = false;
   private bytes = 0;
+  // The last piece's, for the next one: whoever had it has copied it.
+  private buffer = new ArrayBuffer(0);
 
   constructor(
     stream: ReadableStream<Uint8Array>,
@@ -182,7 +184,10 @@ class Body {
   private async take(size: number): Promise<Uint8Array | undefined> {
     if (this.isOver) return undefined;
     try {
-      const { done, value } = await this.reader.readAtLeast(size, new Uint8Array(size));
+      const { buffer } = this;
+      const room = buffer.byteLength === size ? buffer : new ArrayBuffer(size);
+      const { done, value } = await this.reader.readAtLeast(size, new Uint8Array(room));
+      if (value) this.buffer = value.buffer;
       this.isOver = done;
       return value && value.length > 0 ? value : undefined;
     } catch (error) {

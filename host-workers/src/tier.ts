@@ -375,17 +375,18 @@ export class Reader implements Omit<Host, "emit"> {
     const { window } = this;
     const at = window && window.object === place.object ? place.start - window.start : -1;
     if (window && at >= 0 && at + place.size <= window.bytes.length) {
-      return window.bytes.slice(at, at + place.size);
+      return window.bytes.subarray(at, at + place.size);
     }
     const goesOn = window !== undefined && at === window.bytes.length;
     const size = goesOn ? Math.min(Math.max(2 * window.bytes.length, 1 << 20), AHEAD_MAX) : 0;
     const bytes = await this.tier?.fetch(place, size);
     if (!bytes) throw new Fault(UNBOUND);
     if (!this.isOver) this.window = { ...place, bytes };
-    return bytes.slice(0, place.size);
+    return bytes.subarray(0, place.size);
   }
 
-  // Of an object that was checked: what is copied is to be what was stored.
+  // Of an object that was checked: what is copied is to be what was stored. Copies, since a snapshot
+  // keeps them for longer than the object.
   private async readWhole(place: Place): Promise<Bytes> {
     if (this.window?.object !== place.object) {
       this.window = undefined;
