@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Instances beside those of requests: the upkeep's, and the scrub's.
-const OWN: u32 = 2;
+/// Instances beside those of requests: two of the upkeep's, and the scrub's.
+const OWN: u32 = 3;
 /// Idle connections that one repository keeps, and all together.
 const IDLE_MAX: usize = 8;
 const IDLE_ALL: usize = 512;
@@ -29,6 +29,8 @@ const IDLE_ALL: usize = 512;
 const FILES: u64 = 3;
 /// What the name of the file ends with that who maintains a repository has locked.
 const UPKEEP: &str = "-upkeep";
+/// The same of who imports into it.
+const IMPORT: &str = "-import";
 /// How long a connection stays open without a request.
 const IDLE_AGE: Duration = Duration::from_secs(10);
 
@@ -178,7 +180,7 @@ impl Cell {
         open.idle -= pool.map_or(0, |pool| pool.idle.len());
         drop(open);
         let path = self.path(file);
-        for end in ["", "-wal", "-shm", UPKEEP] {
+        for end in ["", "-wal", "-shm", UPKEEP, IMPORT] {
             let name = beside(&path, end);
             match std::fs::remove_file(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -192,6 +194,11 @@ impl Cell {
     /// The file that who maintains a repository has locked.
     pub fn turn(&self, file: &str) -> PathBuf {
         beside(&self.path(file), UPKEEP)
+    }
+
+    /// The file that who imports into a repository has locked.
+    pub fn import_turn(&self, file: &str) -> PathBuf {
+        beside(&self.path(file), IMPORT)
     }
 
     /// Whether the file of a repository was not deleted.
@@ -232,6 +239,10 @@ impl Cell {
 
     /// Keeps a connection for the next request.
     pub fn give_back(&self, file: &str, mut rows: Rows) {
+        // One that can only read would go on so when the file may be written again.
+        if rows.is_read_only().unwrap_or(true) {
+            return;
+        }
         rows.rest();
         let mut open = lock(&self.open);
         open.was_used = true;

@@ -3,11 +3,11 @@
 
 use crate::cell::Cell;
 use anyhow::{Context, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long nothing was written before upkeep begins: who pushes often is not disturbed.
@@ -16,9 +16,18 @@ const PEACE: Duration = Duration::from_secs(10);
 /// long is maintained once more, thoroughly, so that clones of it cost the least.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// What is done with one repository for so long has others done beside it.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Repositories, by file, that were written to.
 #[derive(Default)]
-pub struct Changed(Mutex<HashMap<String, Times>>);
+pub struct Changed {
+    times: Mutex<HashMap<String, Times>>,
+    /// Those whose time has come, and whether it has for all that can be done.
+    due: Mutex<VecDeque<(String, bool)>>,
+    /// When `run` began with one.
+    begun: Mutex<Option<Instant>>,
+}
 
 /// When a repository was written to, first since its upkeep and last.
 struct Times {
@@ -29,7 +38,7 @@ struct Times {
 impl Changed {
     pub fn note(&self, file: &str) {
         let now = Instant::now();
-        let mut changed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = lock(&self.times);
         let times = changed.entry(file.into()).or_insert(Times { first: None, last: now });
         times.first.get_or_insert(now);
         times.last = now;
@@ -39,7 +48,7 @@ impl Changed {
     /// forgotten.
     fn take(&self) -> Vec<(String, bool)> {
         let mut due = Vec::new();
-        let mut changed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = lock(&self.times);
         changed.retain(|file, times| {
             let peace = times.last.elapsed();
             let is_thorough = peace > PATIENCE;
@@ -52,30 +61,58 @@ impl Changed {
         });
         due
     }
+
+    fn next(&self) -> Option<(String, bool)> {
+        lock(&self.due).pop_front()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Maintains what is due. To be called now and then, and never twice at once.
 pub fn run(cell: &Cell) {
-    for (file, is_thorough) in cell.changed.take() {
-        // What is locked of one that was deleted meanwhile would stay.
-        if !cell.is_there(&file) {
-            continue;
+    lock(&cell.changed.due).extend(cell.changed.take());
+    while let Some((file, is_thorough)) = cell.changed.next() {
+        *lock(&cell.changed.begun) = Some(Instant::now());
+        one(cell, &file, is_thorough);
+        *lock(&cell.changed.begun) = None;
+    }
+}
+
+/// Maintains what is due while `run` is at a large one. To be called as `run` is, beside it.
+pub fn help(cell: &Cell) {
+    let is_long = || lock(&cell.changed.begun).is_some_and(|begun| begun.elapsed() > LONG);
+    if is_long() {
+        lock(&cell.changed.due).extend(cell.changed.take());
+    }
+    while is_long()
+        && let Some((file, is_thorough)) = cell.changed.next()
+    {
+        one(cell, &file, is_thorough);
+    }
+}
+
+fn one(cell: &Cell, file: &str, is_thorough: bool) {
+    // What is locked of one that was deleted meanwhile would stay.
+    if !cell.is_there(file) {
+        return;
+    }
+    let begin = Instant::now();
+    let query = if is_thorough { "thorough=1" } else { "" };
+    match maintain(cell, file, query) {
+        Ok(Outcome::Done) => {
+            let ms = begin.elapsed().as_millis() as u64;
+            tracing::debug!(file, ms, "maintained");
         }
-        let begin = Instant::now();
-        let query = if is_thorough { "thorough=1" } else { "" };
-        match maintain(cell, &file, query) {
-            Ok(Outcome::Done) => {
-                let ms = begin.elapsed().as_millis() as u64;
-                tracing::debug!(file, ms, "maintained");
-            }
-            Ok(Outcome::Busy(who)) => {
-                tracing::info!(file, "upkeep waits: {who} is at it");
-                cell.changed.note(&file);
-            }
-            // It may be so full that upkeep cannot write: what is
-            // stored is whole either way, and the next push brings it here again.
-            Err(error) => tracing::warn!(file, "upkeep stopped: {error:#}"),
+        Ok(Outcome::Busy(who)) => {
+            tracing::info!(file, "upkeep waits: {who} is at it");
+            cell.changed.note(file);
         }
+        // It may be so full that upkeep cannot write: what is stored is whole either way, and the
+        // next push brings it here again.
+        Err(error) => tracing::warn!(file, "upkeep stopped: {error:#}"),
     }
 }
 
@@ -99,16 +136,17 @@ pub fn maintain(cell: &Cell, file: &str, query: &str) -> Result<Outcome> {
     }
 }
 
-/// The right to maintain a repository: a file that is locked, and stays when it is not. The system
-/// unlocks it however the process ends, so one that was killed is in nobody's way.
-struct Turn {
+/// The right to maintain a repository, or to import into it: a file that is locked, and stays when
+/// it is not. The system unlocks it however the process ends, so one that was killed is in nobody's
+/// way.
+pub struct Turn {
     /// Locked for as long as it is open.
     _file: File,
 }
 
 impl Turn {
     /// Or who has it.
-    fn take(path: &Path) -> Result<std::result::Result<Turn, String>> {
+    pub fn take(path: &Path) -> Result<std::result::Result<Turn, String>> {
         let context = || format!("cannot lock {}", path.display());
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false);
@@ -166,10 +204,27 @@ mod tests {
         let (cell, name) = (cell(folder.path()), "a/b".parse().expect("a name"));
         let file = cell.create(&name, "sha1", "main").expect("create");
         let times = Times { first: Some(ago(11)), last: ago(11) };
-        cell.changed.0.lock().expect("whole").insert(file.clone(), times);
+        lock(&cell.changed.times).insert(file.clone(), times);
         cell.delete(&name).expect("delete");
         run(&cell);
         assert!(!cell.turn(&file).exists());
+    }
+
+    #[test]
+    fn a_large_repository_does_not_hold_the_others_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (cell, name) = (cell(folder.path()), "a/b".parse().expect("a name"));
+        let file = cell.create(&name, "sha1", "main").expect("create");
+        let is_helped = |begun: Option<u64>| {
+            let times = Times { first: Some(ago(11)), last: ago(11) };
+            lock(&cell.changed.times).insert(file.clone(), times);
+            *lock(&cell.changed.begun) = begun.map(ago);
+            help(&cell);
+            std::fs::remove_file(cell.turn(&file)).is_ok()
+        };
+        assert!(!is_helped(None), "there is nothing to help with");
+        assert!(!is_helped(Some(1)), "it may be small");
+        assert!(is_helped(Some(11)));
     }
 
     #[test]
@@ -178,7 +233,7 @@ mod tests {
         let (cell, name) = (cell(folder.path()), "a/b".parse().expect("a name"));
         let file = cell.create(&name, "sha1", "main").expect("create");
         assert!(scrub::next(&cell, Plan { rate: 1 << 20, every: 0 }).expect("read"));
-        assert!(cell.changed.0.lock().expect("whole").contains_key(&file));
+        assert!(lock(&cell.changed.times).contains_key(&file));
     }
 
     #[test]
@@ -186,7 +241,7 @@ mod tests {
         let changed = Changed::default();
         let set = |first: Option<u64>, last| {
             let times = Times { first: first.map(ago), last: ago(last) };
-            changed.0.lock().expect("whole").insert("file".into(), times);
+            lock(&changed.times).insert("file".into(), times);
         };
         let due = |is_thorough| vec![("file".to_string(), is_thorough)];
         changed.note("file");

@@ -10,6 +10,7 @@ use crate::registry;
 use crate::rules::{Rules, Terms};
 use crate::server::Server;
 use crate::tokens::{self, Scope};
+use crate::upkeep::Turn;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,16 @@ pub struct Import {
 impl Import {
     pub fn run(self, common: &Common) -> Result<()> {
         let cell = Cell::open(&common.data, common.engine.as_deref(), Limits::default())?;
-        let begun = self.begun(&cell)?;
+        let mut begun = self.begun(&cell)?;
+        let take = |file: &str| match Turn::take(&cell.import_turn(file))? {
+            Ok(turn) => Ok(turn),
+            Err(who) => bail!("{who} imports into {} now: wait for its end", self.name),
+        };
+        let mut turn = begun.as_deref().map(take).transpose()?;
+        if turn.is_some() {
+            // Another may have come to its end since it was asked.
+            begun = self.begun(&cell)?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         // An interrupt reaches git, too: that ends, and what was begun is then cleared away here.
         let mut interrupt = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
@@ -51,7 +61,9 @@ impl Import {
             Some(file) => file,
             None => {
                 let branch = head.as_deref().unwrap_or("main");
-                cell.create_for_import(&self.name, &format, branch)?
+                let file = cell.create_for_import(&self.name, &format, branch)?;
+                turn = Some(take(&file)?);
+                file
             }
         };
         let cell = Arc::new(cell);
@@ -63,6 +75,8 @@ impl Import {
             return Err(error.context("nothing was imported"));
         }
         registry::set_imported(&cell.registry(), &file)?;
+        drop(turn);
+        let _ = std::fs::remove_file(cell.import_turn(&file));
         println!("imported {} refs into {}", refs.lines().count(), self.name);
         Ok(())
     }
@@ -92,7 +106,7 @@ impl Import {
         let mirror = folder.join("mirror.git");
         let mut git = Command::new("git");
         git.args(["clone", "--mirror", "--progress", "--", &self.source]).arg(&mirror);
-        shown(git).with_context(|| format!("cannot clone {}", self.source))?;
+        shown(git).with_context(|| format!("cannot clone {}", shown_url(&self.source)))?;
         Ok(mirror)
     }
 
@@ -175,6 +189,14 @@ impl Source {
             .env("GIT_TERMINAL_PROMPT", "0");
         shown(git)
     }
+}
+
+/// A URL without the name and password that may be in it.
+fn shown_url(source: &str) -> String {
+    let Some((scheme, rest)) = source.split_once("://") else { return source.into() };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 fn is_too_large(error: &anyhow::Error) -> bool {

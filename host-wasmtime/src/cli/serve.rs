@@ -116,20 +116,23 @@ impl Serve {
             // Who read the first lines may have gone.
             let _ = writeln!(std::io::stdout(), "{text}");
         }
-        tokio::spawn(sweep(Arc::clone(&cell)));
-        tokio::spawn(maintain(Arc::clone(&cell)));
+        for work in [Cell::sweep, upkeep::run, upkeep::help] {
+            tokio::spawn(now_and_then(Arc::clone(&cell), work));
+        }
         if self.scrub_mib_per_second > 0 {
             let rate = self.scrub_mib_per_second.saturating_mul(1 << 20);
             tokio::spawn(scrub(Arc::clone(&cell), Plan { rate, every: self.scrub_every.max(1) }));
         }
         let server = Arc::new(Server::new(cell, gate)?);
         let ssh = ssh.map(|ssh| tokio::spawn(ssh.serve(Arc::clone(&server))));
-        serve(listener, Arc::clone(&server), stop()?).await?;
-        if let Some(ssh) = ssh {
-            ssh.abort();
-            let _ = tokio::time::timeout(GRACE, server.quiet()).await;
-        }
-        Ok(())
+        let stop = stop()?;
+        let stop = async move {
+            stop.await;
+            if let Some(ssh) = ssh {
+                ssh.abort();
+            }
+        };
+        serve(listener, server, stop).await
     }
 
     /// Tells how to reach the server; at the first start, makes what is needed for that.
@@ -180,10 +183,15 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let all = listen::listen(listener, server, async move {
-        stop.await;
-        let _ = stopping.send(());
-    });
+    let all = async {
+        let stop = async move {
+            stop.await;
+            let _ = stopping.send(());
+        };
+        listen::listen(listener, Arc::clone(&server), stop).await;
+        // Those of SSH, and who had no client any more.
+        server.quiet().await;
+    };
     let too_long = async {
         let _ = stopped.await;
         tokio::time::sleep(GRACE).await;
@@ -195,19 +203,11 @@ pub async fn serve(
     Ok(())
 }
 
-async fn sweep(cell: Arc<Cell>) {
+async fn now_and_then(cell: Arc<Cell>, work: fn(&Cell)) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let cell = Arc::clone(&cell);
-        let _ = tokio::task::spawn_blocking(move || cell.sweep()).await;
-    }
-}
-
-async fn maintain(cell: Arc<Cell>) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        let cell = Arc::clone(&cell);
-        let _ = tokio::task::spawn_blocking(move || upkeep::run(&cell)).await;
+        let _ = tokio::task::spawn_blocking(move || work(&cell)).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::server::{Server, gitcell, send};
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -54,15 +55,17 @@ fn above_its_capacity_the_server_asks_to_come_back() {
 
 #[test]
 fn a_stopped_server_ends_what_runs_and_takes_nothing_new() {
-    let mut server = Server::start(&["--open"]);
+    let ssh = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it");
+    let mut server = Server::start(&["--open", "--ssh", &ssh.to_string()]);
     let mut running = server.connect();
     send(&mut running, &format!("{POST}\nContent-Length: 2"), b"");
     running.write_all(b"A").expect("send");
     let mut some = [0; 1];
     running.read_exact(&mut some).expect("it runs");
+    drop(TcpStream::connect(ssh).expect("it listens"));
     server.signal();
     let begin = Instant::now();
-    while std::net::TcpStream::connect(&server.address).is_ok() {
+    while TcpStream::connect(&server.address).is_ok() || TcpStream::connect(ssh).is_ok() {
         assert!(begin.elapsed() < Duration::from_secs(10), "it still listens");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -163,6 +166,31 @@ fn an_import_that_fails_says_why_and_leaves_nothing() {
     check("data", "no git repository");
     // The stand-in answers no push.
     check("source", "git says: ");
+}
+
+#[test]
+fn an_import_tells_no_password_and_leaves_another_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |words: &[&str]| {
+        let output = gitcell(folder.path()).args(words).output().expect("run");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // Nobody listens at this port.
+    let (is_done, said) = run(&["import", "http://me:secret@127.0.0.1:1/x", "a/b"]);
+    assert!(!is_done && said.contains("cannot clone http://127.0.0.1:1/x"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+    assert!(run(&["repo", "create", "a/b"]).0);
+    let data = folder.path().join("data");
+    let db = rusqlite::Connection::open(data.join("gitcell.db")).expect("open");
+    db.execute_batch("UPDATE repositories SET importing = 1").expect("write");
+    let file: String =
+        db.query_row("SELECT file FROM repositories", [], |row| row.get(0)).expect("a file");
+    let path = data.join("repositories").join(file + "-import");
+    std::fs::write(&path, "4242\n").expect("write");
+    let turn = std::fs::File::open(&path).expect("open");
+    turn.lock().expect("lock");
+    let (is_done, said) = run(&["import", "none", "a/b"]);
+    assert!(!is_done && said.contains("another process 4242"), "{said}");
 }
 
 #[test]
