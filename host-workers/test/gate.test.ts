@@ -116,6 +116,20 @@ describe("the gate", () => {
     expect([dropped, ran.sort()]).toEqual([["slow", "slower"], ["a", "b"]]);
   });
 
+  it("is not in anybody's way for long who has done nothing for too long", async () => {
+    const gate = new Gate(60_000);
+    for (const name of ["slow", "slower"]) {
+      const own = holder();
+      const lease = gate.enter(name, own);
+      await lease.run(async () => void (own.size = 30 << 20));
+      lease.touched -= 61_000;
+    }
+    const begun = Date.now();
+    await gate.enter("a", holder()).run(async () => undefined);
+    expect(Date.now() - begun).toBeLessThan(30_000);
+    expect(gate.count("slow") + gate.count("slower")).toBe(0);
+  });
+
   it("forgets who was ended at work, and will never say so", async () => {
     const gate = new Gate(10, 50);
     const dropped: string[] = [];
