@@ -171,7 +171,7 @@ export class Upkeep {
     const { env, rows, scrub } = this.place;
     const days = number(env.SCRUB_DAYS, SCRUB_DAYS);
     const [now, last] = [Date.now(), rows.note("scrubbed")];
-    if (days === 0 || Number(last ?? now) + days * DAY > now) {
+    if (days === 0 || last === undefined || past(last) + days * DAY > now) {
       if (last === undefined) rows.setNotes({ scrubbed: String(now) });
       return;
     }
@@ -186,7 +186,7 @@ export class Upkeep {
     const hours = number(env.SNAPSHOT_HOURS, 0);
     if (!env.BUCKET || hours === 0 || !rows.note("unsaved")) return Infinity;
     const [last, tried] = [rows.note("snapshot"), rows.note("tried")];
-    return Math.max(Number(last ?? 0) + hours * HOUR, Number(tried ?? -HOUR) + HOUR);
+    return Math.max(past(last) + hours * HOUR, past(tried) + HOUR);
   }
 
   // When there is something to do next; never, if all is done and cold.
@@ -198,6 +198,12 @@ export class Upkeep {
     if (tier?.hasWarm) times.push(now + DAY);
     return Math.max(Math.min(...times), now + 60 * SOON);
   }
+}
+
+// A time that was noted. One that is yet to come is a clock's mistake: nothing waits for it.
+function past(note: string | undefined): number {
+  const time = Number(note ?? 0);
+  return time <= Date.now() ? time : 0;
 }
 
 // The platform's own calls fail as storage does.

@@ -104,6 +104,18 @@ describe("upkeep", () => {
     expect(await alarmIn(stub)).toBeLessThan(1);
   });
 
+  it("waits for no time that a wrong clock has noted", async () => {
+    const { stub } = await repository("t/clock");
+    await runInDurableObject(stub, (_, state) => {
+      const later = String(Date.now() + 9000 * HOUR);
+      const sql = "UPDATE notes SET value = json_set(value, '$.snapshot', ?, '$.tried', ?)";
+      state.storage.sql.exec(sql, later, later);
+    });
+    await evictDurableObject(stub);
+    await runDurableObjectAlarm(stub);
+    expect(await snapshots("t/clock")).toBe(1);
+  });
+
   it("leaves out what may have ended it the last time, and takes the snapshot all the same", async () => {
     const { stub } = await repository("t/ended-in-upkeep");
     await runInDurableObject(stub, async (object) => {
