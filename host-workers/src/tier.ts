@@ -338,9 +338,14 @@ export class Reader implements Omit<Host, "emit"> {
 
   commit(expects: readonly Change[], writes: readonly Change[]): boolean | Promise<boolean> {
     if (this.touches && writes.some(({ value }) => value)) this.tier?.grows();
-    const cold = expects.filter(({ key, value }) => value && isImmutable(key));
+    const cold = expects.filter(({ key, value }) => value && isImmutable(key) && this.isCold(key));
     if (cold.length === 0) return this.rows.commit(expects, writes, this.onChange);
     return this.commitCold(expects, writes, cold);
+  }
+
+  private isCold(key: Bytes): boolean {
+    const held = this.rows.get(key);
+    return held !== undefined && "object" in held;
   }
 
   // Rows that never change need no comparison at the moment of the commit: they must be there then.

@@ -1,9 +1,11 @@
 // What requests cost: rows read and written are billed.
 
-import { env, evictDurableObject } from "cloudflare:test";
+import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { KEPT_MAX, Shelf } from "../src/cache";
 import { meter } from "../src/metrics";
+import type { Rows } from "../src/storage";
+import { Reader } from "../src/tier";
 import { noise } from "./bytes";
 import { type Packed, ZERO, bytesOf, create, fetchPack, pack, push, pushBody, refs } from "./git";
 
@@ -21,6 +23,19 @@ async function counted(repository: string, requests: number): Promise<[number, n
 }
 
 describe("rows", () => {
+  it("that never change are expected at once, as others, while they are warm", async () => {
+    const name = "t/expected";
+    await create(name);
+    const done = await runInDurableObject(env.REPOSITORY.getByName(name), (object) => {
+      const { rows } = object as unknown as { rows: Rows };
+      const reader = new Reader(rows, undefined, true);
+      const row = { key: Uint8Array.of(0x70, 0x2f, 1), value: new Uint8Array(9) };
+      const other = { key: row.key, value: new Uint8Array(8) };
+      return [[], [row], [other]].map((expects) => reader.commit(expects, [row]));
+    });
+    expect(done).toEqual([true, true, false]);
+  });
+
   it("are few for each request, and fewer while the object lives", async () => {
     const name = "t/rows";
     let requests = 1;
