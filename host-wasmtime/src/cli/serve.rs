@@ -30,6 +30,11 @@ const WEEK: u64 = 7 * 24 * 3600;
 /// The repository that a first start makes, so that there is one to clone.
 const FIRST: &str = "demo/hello";
 
+/// Prints a line. Who was to read it may have gone, or have no room left: that ends no server.
+macro_rules! say {
+    ($($text:tt)*) => { let _ = writeln!(std::io::stdout(), $($text)*); };
+}
+
 #[derive(Args)]
 pub struct Serve {
     /// Where to listen
@@ -108,13 +113,9 @@ impl Serve {
         };
         self.greet(&cell, address)?;
         if let Some(ssh) = &ssh {
-            let text = format!(
-                "\n  git clone ssh://git@{}/{FIRST}.git\n  its host key: {}",
-                reachable(ssh.address()?),
-                ssh.fingerprint()
-            );
-            // Who read the first lines may have gone.
-            let _ = writeln!(std::io::stdout(), "{text}");
+            let address = reachable(ssh.address()?);
+            say!("\n  git clone ssh://git@{address}/{FIRST}.git");
+            say!("  its host key: {}", ssh.fingerprint());
         }
         for work in [Cell::sweep, upkeep::run, upkeep::help] {
             tokio::spawn(now_and_then(Arc::clone(&cell), work));
@@ -144,25 +145,25 @@ impl Serve {
         if is_new {
             cell.create(&FIRST.parse()?, "sha1", "main")?;
         }
-        println!("gitcell {} serves on http://{address}", env!("CARGO_PKG_VERSION"));
+        say!("gitcell {} serves on http://{address}", env!("CARGO_PKG_VERSION"));
         if self.open {
-            println!("open to everybody on this machine; a push creates its repository\n");
-            println!("  git clone http://{address}/{FIRST}.git");
+            say!("open to everybody on this machine; a push creates its repository\n");
+            say!("  git clone http://{address}/{FIRST}.git");
             return Ok(());
         }
         if has_token {
-            println!("any user name; the password is a token (`gitcell token create` makes one)\n");
-            println!("  git clone http://{address}/NAMESPACE/NAME.git");
+            say!("any user name; the password is a token (`gitcell token create` makes one)\n");
+            say!("  git clone http://{address}/NAMESPACE/NAME.git");
             return Ok(());
         }
         let rules = Rules::default();
         let terms = Terms { scope: Scope::Write, ttl: None, repo: None, rules };
         let token = tokens::create(&cell.registry(), &terms, "first", now())?;
-        println!("a first token, for reading and writing everything; it is shown only now:\n");
-        println!("  {token}\n");
+        say!("a first token, for reading and writing everything; it is shown only now:\n");
+        say!("  {token}\n");
         // As a header for this server alone: in a URL it would be seen in logs and error messages.
         let header = format!("http.http://{address}/.extraHeader=Authorization: Bearer {token}");
-        println!("  git clone -c '{header}' http://{address}/{FIRST}.git");
+        say!("  git clone -c '{header}' http://{address}/{FIRST}.git");
         Ok(())
     }
 }

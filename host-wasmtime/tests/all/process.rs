@@ -206,6 +206,31 @@ fn a_log_that_takes_no_line_costs_no_answer() {
 }
 
 #[test]
+fn a_greeting_that_nobody_takes_ends_no_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it");
+    let mut serve = gitcell(folder.path());
+    serve.args(["serve", "--listen", &address.to_string()]).stdout(full).stderr(Stdio::null());
+    let mut serve = serve.spawn().expect("run");
+    let is_answered = || {
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        (!answer.is_empty()).then_some(())
+    };
+    let begin = Instant::now();
+    while is_answered().is_none() {
+        assert!(serve.try_wait().expect("wait").is_none(), "it ended");
+        assert!(begin.elapsed() < Duration::from_secs(20), "it does not serve");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = serve.kill();
+    let _ = serve.wait();
+}
+
+#[test]
 fn no_time_and_endless_time_are_no_limits_of_a_request() {
     for seconds in ["0", "18446744073709551615"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
