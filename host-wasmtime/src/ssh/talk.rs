@@ -54,11 +54,15 @@ pub async fn answer(
     let mut line =
         Line { reader, writer, runtime: runtime::Handle::current(), first: None, has_ended: false };
     let begin = Instant::now();
-    let refusal = match talk(&server, key, protocol, &command, &mut line).await {
+    let done = talk(&server, key, protocol, &command, &mut line).await;
+    let Line { reader, writer, has_ended, .. } = line;
+    let refusal = match done {
         Ok(refusal) => refusal,
         Err(error) if error.is::<Gone>() => {
-            let _ = line.writer.exit_status(1).await;
-            let _ = line.writer.close().await;
+            // A connection stands still while one of its channels is full: nothing more is taken.
+            drop(reader);
+            let _ = writer.exit_status(1).await;
+            let _ = writer.close().await;
             // Beside other commands it stays; alone, it would be held for as long as it likes.
             if Arc::strong_count(&others) <= 2 {
                 let text = error.to_string();
@@ -76,15 +80,32 @@ pub async fn answer(
         let text = text.trim_end();
         let command: String = command.chars().take(LOGGED).collect();
         tracing::info!(command, ms, "refused over SSH: {text}");
-        let text = format!("gitcell: {text}\n");
-        let _ = line.writer.extended_data_bytes(STDERR, text).await;
     }
-    let _ = line.writer.eof().await;
-    let _ = line.writer.exit_status(u32::from(refusal.is_some())).await;
-    if refusal.is_none() && !line.has_ended {
-        let _ = timeout(DRAIN, async { while let Ok(Some(_)) = line.next().await {} }).await;
+    let is_heard = refusal.is_none() && !has_ended;
+    // Beside what is told: a client may take that only once it has sent all it has.
+    let hear = async move {
+        if is_heard {
+            let _ = timeout(DRAIN, drain(reader)).await;
+        }
+    };
+    let _ = tokio::join!(hear, timeout(server.cell.limits.stall, tell(&writer, refusal)));
+    let _ = writer.close().await;
+}
+
+/// Tells how a command has ended.
+async fn tell(writer: &ChannelWriteHalf<Msg>, refusal: Option<String>) {
+    let status = u32::from(refusal.is_some());
+    if let Some(text) = refusal {
+        let text = format!("gitcell: {}\n", text.trim_end());
+        let _ = writer.extended_data_bytes(STDERR, text).await;
     }
-    let _ = line.writer.close().await;
+    let _ = writer.eof().await;
+    let _ = writer.exit_status(status).await;
+}
+
+/// Reads what is said to its end, or until the channel is closed.
+async fn drain(mut reader: ChannelReadHalf) {
+    while !matches!(reader.wait().await, None | Some(ChannelMsg::Eof)) {}
 }
 
 /// Splits a command into its service and its repository, which the client may have quoted.

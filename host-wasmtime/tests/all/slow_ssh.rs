@@ -270,3 +270,39 @@ fn ssh_has_a_bound_of_commands_in_one_connection() {
     sleep(SECOND);
     assert!(next.0.try_wait().expect("wait").is_none(), "no place was given back");
 }
+
+/// A client that takes any server for the right one.
+struct Trusting;
+
+impl russh::client::Handler for Trusting {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        _key: &russh::keys::PublicKeyOrCertificate,
+    ) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn ssh_that_hears_nothing_and_goes_on_sending_is_cut() {
+    let Some(place) = Place::new(&["--open"]) else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    // Without a window it cannot be told that it is refused.
+    let config = russh::client::Config { window_size: 0, ..Default::default() };
+    runtime.block_on(async {
+        let address = ("127.0.0.1", place.port);
+        let connect = russh::client::connect(config.into(), address, Trusting);
+        let mut session = connect.await.expect("connect");
+        assert!(session.authenticate_none("git").await.expect("asked").success());
+        let channel = session.channel_open_session().await.expect("a channel");
+        channel.exec(true, "none").await.expect("sent");
+        for _ in 0..300 {
+            channel.data(&b"A"[..]).await.expect("sent");
+        }
+        tokio::time::sleep(SECOND).await;
+    });
+    drop(runtime);
+    place.recovers(20);
+}
