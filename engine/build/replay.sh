@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Requests of the fuzz corpus and of hostile peers, recorded natively, run through the module in wasmtime.
+# Requests of the fuzz corpus and of hostile peers, recorded natively, run through the module in wasmtime; in
+# workerd, host-workers/test/replay.test.ts runs them.
 source "$(dirname "$0")/common.sh"
 
 # Tests run in their own folders.

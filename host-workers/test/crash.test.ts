@@ -12,11 +12,13 @@ import { concat, hex, noise } from "./bytes";
 import { type Fault, R2, STORAGE, inject, stubOf } from "./faults";
 import { ADMIN, ZERO, bytesOf, create, line, pack, push, pushBody, refs, textOf } from "./git";
 
-// From `judge.mjs`: where real git judges a clone, and which of the calls are tried.
+// From `judge.mjs`: where real git judges a clone, which of the calls are tried, and what was recorded.
 declare module "vitest" {
   interface ProvidedContext {
     judge: string;
     stride: number;
+    // Of engine/build/replay.sh.
+    records: readonly string[];
   }
 }
 
