@@ -1,18 +1,10 @@
 //! What bitmaps say is what a walk finds, judged by git.
 
 use crate::git::{Git, history};
-use crate::store::{answer, ids_of, new_store, oid, push};
+use crate::store::{answer, ids_of, new_store, oid, push, upkeep};
 use engine::error::Error;
-use engine::gc::Upkeep;
 use engine::memory::Memory;
-use engine::store::Store;
 use engine::walk::{Ask, Filter};
-
-fn upkeep(host: &mut Memory, time: u64) {
-    let mut store = Store::open(host).expect("readable").expect("a repository");
-    let mut upkeep = Upkeep::new(time, u64::MAX);
-    while !upkeep.step(&mut store).expect("a step") {}
-}
 
 /// Asks with git's names for what is wanted and had.
 fn select(git: &Git, host: &mut Memory, wants: &[&str], haves: &[&str], filter: &str) {

@@ -5,6 +5,7 @@ use crate::client::{
     run, small_commit, tree,
 };
 use crate::hostile::{entries, has, number_of, seeded, serves};
+use crate::patience::tags;
 use engine::engine::Request;
 use engine::hash::Oid;
 use engine::limits::{
@@ -140,6 +141,18 @@ fn wants_have_a_number() {
     }
 }
 
+/// A fetch by a list of patterns.
+fn sparse_body(want: &Oid, list: &Oid) -> Vec<u8> {
+    let mut body = Vec::new();
+    line::write(&mut body, &[b"command=fetch"]);
+    line::delim(&mut body);
+    line::write(&mut body, &[b"want ", &want.to_hex()]);
+    line::write(&mut body, &[b"filter sparse:oid=", &list.to_hex()]);
+    line::write(&mut body, &[b"done"]);
+    line::flush(&mut body);
+    body
+}
+
 /// The answer to a sparse fetch of a tree of so many names for one tree of as many names for one.
 fn with_paths(names: usize) -> Vec<u8> {
     let mut host = repository();
@@ -158,13 +171,7 @@ fn with_paths(names: usize) -> Vec<u8> {
     let mut objects = vec![wide, patterns, top, file, all];
     objects.extend(trees);
     crate::client::push(&mut host, &changes, &pack(&objects));
-    let mut body = Vec::new();
-    line::write(&mut body, &[b"command=fetch"]);
-    line::delim(&mut body);
-    line::write(&mut body, &[b"want ", &tip.to_hex()]);
-    line::write(&mut body, &[b"filter sparse:oid=", &sparse.to_hex()]);
-    line::write(&mut body, &[b"done"]);
-    line::flush(&mut body);
+    let body = sparse_body(&tip, &sparse);
     let answer = ask(&mut host, "upload-pack", &[&body]);
     serves(&mut host, tip);
     answer
@@ -234,16 +241,7 @@ fn names_of_refs_have_a_size() {
 fn tags_of_tags_have_a_number() {
     for (count, expect) in [(TAGS_MAX, "ok refs/tags/t"), (TAGS_MAX + 1, "too many tags of tags")] {
         let (mut host, tip) = seeded();
-        let mut tags: Vec<Object> = Vec::new();
-        for _ in 0..count {
-            let (of, kind) = tags.last().map_or((tip, "commit"), |tag| (tag.oid, "tag"));
-            let of = of.to_hex();
-            let text = format!(
-                "object {}\ntype {kind}\ntag t\ntagger A <a@b.c> 1 +0000\n\nt\n",
-                of.escape_ascii()
-            );
-            tags.push(object(Kind::Tag, text.into_bytes()));
-        }
+        let tags = tags(tip, count);
         let last = tags.last().expect("some").oid;
         let body = push_body(&[("refs/tags/t", None, Some(last))], &pack(&tags));
         let answer = ask(&mut host, "receive-pack", &[&body]);
@@ -259,17 +257,11 @@ fn patterns_of_a_filter_have_a_size() {
         let mut host = repository();
         let list = object(Kind::Blob, [b"/*\n".as_slice(), &vec![b'#'; size - 3]].concat());
         let top = tree("100644", &[("list".into(), list.oid)]);
-        let (tip, sparse) = (commit(&top.oid, &[], 1), list.oid.to_hex());
+        let (tip, sparse) = (commit(&top.oid, &[], 1), list.oid);
         let want = tip.oid;
         let changes = [("refs/heads/main", None, Some(want))];
         crate::client::push(&mut host, &changes, &pack(&[tip, top, list]));
-        let mut body = Vec::new();
-        line::write(&mut body, &[b"command=fetch"]);
-        line::delim(&mut body);
-        line::write(&mut body, &[b"want ", &want.to_hex()]);
-        line::write(&mut body, &[b"filter sparse:oid=", &sparse]);
-        line::write(&mut body, &[b"done"]);
-        line::flush(&mut body);
+        let body = sparse_body(&want, &sparse);
         let answer = ask(&mut host, "upload-pack", &[&body]);
         assert!(has(&answer, expect), "{size}: {}", answer.escape_ascii());
         serves(&mut host, want);

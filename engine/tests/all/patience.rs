@@ -120,18 +120,24 @@ fn options_of_no_bytes() {
     check(&mut host, tip, "receive-pack", &[&body], "larger than this server reads");
 }
 
-#[test]
-fn tags_of_tags() {
-    let (mut host, tip) = seeded();
+/// So many tags, each of the one before it; the first one of a commit.
+pub fn tags(commit: Oid, count: usize) -> Vec<Object> {
     let mut tags: Vec<Object> = Vec::new();
-    for number in 0..4_000 {
-        let (of, kind) = tags.last().map_or((tip, "commit"), |tag| (tag.oid, "tag"));
+    for number in 0..count {
+        let (of, kind) = tags.last().map_or((commit, "commit"), |tag| (tag.oid, "tag"));
         let text = format!(
             "object {}\ntype {kind}\ntag t{number}\ntagger A U Thor <a@b.c> 1 +0000\n\nt\n",
             of.to_hex().escape_ascii()
         );
         tags.push(object(Kind::Tag, text.into_bytes()));
     }
+    tags
+}
+
+#[test]
+fn tags_of_tags() {
+    let (mut host, tip) = seeded();
+    let tags = tags(tip, 4_000);
     let names: Vec<String> = (0..tags.len()).map(|number| format!("refs/tags/t{number}")).collect();
     let changes: Vec<Change> =
         names.iter().zip(&tags).map(|(name, tag)| (&**name, None, Some(tag.oid))).collect();

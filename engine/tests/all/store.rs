@@ -210,7 +210,7 @@ fn small_thin_pushes_add_up_to_one_history() {
     assert!(host.rows.len() < ids.len() + 20, "{} rows, {} before", host.rows.len(), rows);
 }
 
-fn upkeep(host: &mut Memory, time: u64) {
+pub fn upkeep(host: &mut Memory, time: u64) {
     let mut store = Store::open(host).expect("readable").expect("a repository");
     let mut upkeep = Upkeep::new(time, u64::MAX);
     while !upkeep.step(&mut store).expect("a step") {}

@@ -2,7 +2,7 @@
 //! often a folder came back, what a client lacks is sent.
 
 use crate::client::{Change, Object, blob, commit, object, pack, push, repository, tree};
-use engine::gc::Upkeep;
+use crate::store::upkeep;
 use engine::hash::Oid;
 use engine::limits::BITMAPS_FROM;
 use engine::memory::Memory;
@@ -195,12 +195,6 @@ fn a_walk_sends_what_the_client_lacks_and_nothing_that_is_not_wanted() {
     }
 }
 
-fn upkeep(host: &mut Memory) {
-    let mut store = Store::open(host).expect("readable").expect("a repository");
-    let mut upkeep = Upkeep::new(1, u64::MAX);
-    while !upkeep.step(&mut store).expect("a step") {}
-}
-
 #[test]
 fn so_does_a_walk_along_bitmaps() {
     let mut chance = Chance(2);
@@ -209,7 +203,7 @@ fn so_does_a_walk_along_bitmaps() {
         history.fill(BITMAPS_FROM);
         let mut host = repository();
         history.push(&mut host, 0, 140);
-        upkeep(&mut host);
+        upkeep(&mut host, 1);
         for (from, to) in [(140, 170), (170, history.commits.len())] {
             history.push(&mut host, from, to);
         }
