@@ -127,7 +127,10 @@ pub(super) fn search(
 /// The first of these that no ref leads to; refs that one of `hidden` covers do not count.
 pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Result<Option<Oid>> {
     let is_all = store.is_tight() && hidden.is_empty();
-    let tips = if is_all { Vec::new() } else { known_tips(store, hidden)? };
+    let (tips, tip_bits) = match is_all {
+        true => (Vec::new(), Bits::none()),
+        false => known_tips(store, hidden)?,
+    };
     let mut places = Vec::with_capacity(oids.len());
     for oid in oids {
         match store.find(oid)? {
@@ -137,10 +140,6 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Res
     }
     if is_all {
         return Ok(None);
-    }
-    let mut tip_bits = Bits::new(store);
-    for tip in &tips {
-        tip_bits.add(store.place(tip)?);
     }
     if places.iter().all(|place| tip_bits.has(*place)) {
         return Ok(None);
@@ -153,20 +152,30 @@ pub fn first_unreachable(store: &mut Store, oids: &[Oid], hidden: &[Key]) -> Res
     Ok(missing.and_then(|at| oids.get(at)).copied())
 }
 
-/// What the refs hold that none of `hidden` covers. Packs are known afterwards that were pushed
-/// since this request began: a branch may have moved on from what is wanted.
-fn known_tips(store: &mut Store, hidden: &[Key]) -> Result<Vec<Oid>> {
-    let (mut tips, mut is_known) = (Vec::new(), true);
+/// What the refs hold that none of `hidden` covers, and where that is. Packs are known afterwards
+/// that were pushed since this request began: a branch may have moved on from what is wanted.
+fn known_tips(store: &mut Store, hidden: &[Key]) -> Result<(Vec<Oid>, Bits)> {
+    let (mut tips, mut places, mut is_known) = (Vec::new(), Bits::new(store), true);
     store.each_ref(b"", &mut |store, name, oid, _| {
         if !store.covers(hidden, name) {
-            is_known = is_known && store.find(oid)?.is_some();
             tips.push(*oid);
+            match store.find(oid)? {
+                Some(place) => _ = places.add(place),
+                None => is_known = false,
+            }
         }
         Ok(true)
     })?;
     if !is_known {
         store.reload()?;
-        tips.retain(|tip| matches!(store.find(tip), Ok(Some(_))));
+        places = Bits::new(store);
+        tips.retain(|tip| match store.find(tip) {
+            Ok(Some(place)) => {
+                places.add(place);
+                true
+            }
+            _ => false,
+        });
     }
-    Ok(tips)
+    Ok((tips, places))
 }
